@@ -1,0 +1,86 @@
+"""The conformance suite for dropout.
+
+Names are loaded on first use: the pytest plugin lives in this package and is imported by every
+pytest run of everybody who installed it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dropout_stats import laws as laws
+    from dropout_stats.adapters import adapt as adapt
+    from dropout_stats.api import assert_conforms as assert_conforms
+    from dropout_stats.api import check as check
+    from dropout_stats.api import plan as plan
+    from dropout_stats.conventions import Conventions as Conventions
+    from dropout_stats.errors import DropoutStatsError as DropoutStatsError
+    from dropout_stats.errors import HarnessError as HarnessError
+    from dropout_stats.errors import UsageError as UsageError
+    from dropout_stats.parametrize import parametrize_checks as parametrize_checks
+    from dropout_stats.references import reference as reference
+    from dropout_stats.report.model import Report as Report
+    from dropout_stats.results import Case as Case
+    from dropout_stats.results import Diagnosis as Diagnosis
+    from dropout_stats.results import Evidence as Evidence
+    from dropout_stats.results import Result as Result
+    from dropout_stats.target import Output as Output
+    from dropout_stats.target import Target as Target
+
+_HOMES = {
+    "adapt": "adapters",
+    "assert_conforms": "api",
+    "check": "api",
+    "plan": "api",
+    "Conventions": "conventions",
+    "DropoutStatsError": "errors",
+    "HarnessError": "errors",
+    "UsageError": "errors",
+    "parametrize_checks": "parametrize",
+    "reference": "references",
+    "Report": "report.model",
+    "Case": "results",
+    "Diagnosis": "results",
+    "Evidence": "results",
+    "Result": "results",
+    "Output": "target",
+    "Target": "target",
+}
+
+__all__ = [
+    "Case",
+    "Conventions",
+    "Diagnosis",
+    "DropoutStatsError",
+    "Evidence",
+    "HarnessError",
+    "Output",
+    "Report",
+    "Result",
+    "Target",
+    "UsageError",
+    "adapt",
+    "assert_conforms",
+    "check",
+    "laws",
+    "parametrize_checks",
+    "plan",
+    "reference",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "laws":
+        return importlib.import_module("dropout_stats.laws")
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"dropout_stats.{_HOMES[name]}"), name)
+    from dropout_stats.errors import did_you_mean
+
+    raise AttributeError(f"module 'dropout_stats' has no attribute {name!r}."
+                         f"{did_you_mean(name, __all__)}")
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -1,0 +1,90 @@
+"""From whatever names a dropout to a `Target`: one file a framework, imported on use."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from dropout_stats.adapters.locate import locate
+from dropout_stats.errors import HarnessError, UsageError, did_you_mean
+from dropout_stats.target import Target
+
+# The root package of a framework, and the adapter that knows it. A class belongs to the first
+# framework among its bases, a function to that of its module; everything else is plain NumPy.
+FRAMEWORKS = ("torch", "equinox", "flax", "numpy_ml")
+
+
+def adapt(target: object, *, framework: str | None = None, **options: Any) -> Target:
+    """Return the target that an object or an import string names.
+
+    Args:
+        target: a `Target`, an import string, a function, or a layer class.
+        framework: the adapter to use (`"numpy"`, `"torch"`, ...); by default that of the object.
+        **options: options of that adapter, e.g. `device="cuda"` for torch.
+
+    Raises:
+        HarnessError: it cannot be found, imported or adapted; the message says what to do.
+        UsageError: an option that the adapter does not have.
+
+    """
+    name = target if isinstance(target, str) else _name(target)
+    found = _locate(target) if isinstance(target, str) else target
+    if isinstance(found, Target):
+        if options or framework:
+            raise UsageError(f"a Target takes no options, got {', '.join(options) or 'framework'}")
+        return found
+    if not callable(found):
+        raise HarnessError(
+            f"{name} is a {type(found).__name__}; a target is a dropout_stats.Target, a function "
+            "(x, rate[, training]) or a layer class"
+        )
+    adapter = _adapter(framework or _framework_of(found) or "numpy")
+    return _with_options(adapter.adapt, found, name, options)
+
+
+def _locate(spec: str) -> object:
+    root = spec.partition(":")[0].partition(".")[0]
+    if root in FRAMEWORKS:
+        prepare = getattr(_adapter(root), "prepare", None)
+        if prepare:
+            prepare()
+    return locate(spec)
+
+
+def _adapter(framework: str) -> Any:
+    known = ("numpy", *FRAMEWORKS)
+    if framework not in known:
+        raise UsageError(
+            f"unknown framework {framework!r}: expected one of {', '.join(known)}."
+            f"{did_you_mean(framework, known)}"
+        )
+    return importlib.import_module(f"dropout_stats.adapters.{framework}")
+
+
+def _framework_of(target: object) -> str | None:
+    family = target.__mro__ if isinstance(target, type) else type(target).__mro__
+    modules = [getattr(target, "__module__", None), *(base.__module__ for base in family)]
+    roots = [str(module).partition(".")[0] for module in modules]
+    return next((root for root in roots if root in FRAMEWORKS), None)
+
+
+def _name(target: object) -> str:
+    if isinstance(target, Target):
+        return target.name
+    return getattr(target, "__qualname__", type(target).__name__)
+
+
+def _with_options(
+    function: Callable[..., Target], found: object, name: str, options: dict[str, Any]
+) -> Target:
+    known = [p.name for p in inspect.signature(function).parameters.values()
+             if p.kind is p.KEYWORD_ONLY]
+    for option in options:
+        if option not in known:
+            raise UsageError(
+                f"the adapter of {name} has no option {option!r}; it has "
+                f"{', '.join(known) or 'none'}.{did_you_mean(option, known)}"
+            )
+    return function(found, name, **options)

@@ -1,0 +1,156 @@
+"""What a framework's adapter supplies: the way from NumPy to its arrays and back."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dropout_stats.conventions import Conventions
+from dropout_stats.errors import HarnessError
+from dropout_stats.laws import Law
+from dropout_stats.laws.reading import Array
+from dropout_stats.signatures import FunctionCalls, LayerCalls, read_function, read_rate
+from dropout_stats.target import Target
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """How one framework's arrays, gradients and randomness are reached.
+
+    Args:
+        to_native: NumPy array -> the framework's array.
+        to_numpy: the framework's output -> NumPy array.
+        to_key: int -> what a parameter named `key`, `seed`, `rng` or `generator` takes.
+        vjp: `vjp(call, x, dy) -> (y, dx)` on the framework's arrays; None where it has none.
+        seed: resets the framework's global randomness; None where it has none.
+        conventions: what every target of the framework shares.
+
+    """
+
+    to_native: Callable[[Array], Any] = _same
+    to_numpy: Callable[[Any], Any] = _same
+    to_key: Callable[[str, int], Any] = lambda _, key: key
+    vjp: Callable[[Callable[[Any], Any], Any, Any], tuple[Any, Any]] | None = None
+    seed: Callable[[int], object] | None = None
+    conventions: Conventions = Conventions()
+
+    def of_function(
+        self, function: Callable[..., Any], name: str, notes: tuple[str, ...] = ()
+    ) -> Target:
+        """Make a target of a function `f(x, rate[, training][, key])`."""
+        calls = read_function(function)
+        conventions, notes = self._declare(calls.rate.argument, calls.rate.note, notes)
+        if calls.key:
+            conventions = replace(conventions, randomness="key")
+        return Target(
+            train=lambda x, rate, key=0: self.to_numpy(self._train(calls, rate, key)(self.to_native(x))),
+            evaluate=self._evaluate(calls) if calls.training else None,
+            vjp=self._vjp(calls) if self.vjp else None,
+            seed=None if calls.key else self.seed,
+            name=name,
+            conventions=conventions,
+            notes=notes,
+        )
+
+    def of_layer_class(
+        self,
+        layer: Callable[..., Any],
+        name: str,
+        *,
+        law: Law | None = None,
+        notes: tuple[str, ...] = (),
+        **calls: Callable[..., Any],
+    ) -> Target:
+        """Make a target of a class whose constructor takes the rate.
+
+        Args:
+            layer: the class.
+            name: how reports call it.
+            law: the law it declares.
+            notes: what was assumed already.
+            **calls: `train`, `evaluate`, `vjp` of `Target.from_layer`, on native arrays.
+
+        """
+        rate = self._constructor(layer, name)
+        conventions, notes = self._declare(rate.argument, rate.note, notes)
+
+        def build(value: float) -> Any:
+            return layer(value) if rate.name is None else layer(**{rate.name: value})
+
+        made = LayerCalls(
+            build, calls.get("train"), calls.get("evaluate"), calls.get("vjp"), self.seed
+        )
+        can_evaluate, can_differentiate = made.abilities()
+        train, evaluate, vjp = made.train, made.evaluate, made.vjp
+
+        def differentiate(x: Array, dy: Array, rate: float, **key: Any) -> tuple[Any, Any]:
+            if self.vjp and not made.on_vjp:
+                y, dx = self.vjp(
+                    lambda v: train(v, rate, **key), self.to_native(x), self.to_native(dy)
+                )
+            else:
+                y, dx = vjp(self.to_native(x), self.to_native(dy), rate, **key)
+            return self.to_numpy(y), self.to_numpy(dx)
+
+        return Target(
+            train=lambda x, rate, **key: self.to_numpy(train(self.to_native(x), rate, **key)),
+            evaluate=(lambda x, rate: self.to_numpy(evaluate(self.to_native(x), rate)))
+            if can_evaluate
+            else None,
+            vjp=differentiate if self.vjp or can_differentiate else None,
+            seed=made.seed if self.seed else None,
+            name=name,
+            law=law,
+            conventions=conventions,
+            notes=notes,
+        )
+
+    @staticmethod
+    def _constructor(layer: Callable[..., Any], name: str) -> Any:
+        parameters = dict(inspect.signature(layer).parameters)
+        rate = read_rate(name, parameters)
+        missing = [
+            p.name
+            for p in parameters.values()
+            if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+            and p.name != rate.name
+        ]
+        if missing:
+            raise HarnessError(
+                f"{name} cannot be built from a rate alone: it needs {', '.join(missing)}.\n"
+                "Say how it is built, and judge that:\n"
+                f"    target = dropout_stats.Target.from_layer(lambda rate: {layer.__name__}"
+                f"({', '.join(missing)}=..., {rate.name}=rate))"
+            )
+        return rate
+
+    def _declare(
+        self, argument: Any, note: str | None, notes: tuple[str, ...]
+    ) -> tuple[Conventions, tuple[str, ...]]:
+        """The framework's word on its rate goes before what a name suggests."""
+        if self.conventions.rate_argument:
+            return self.conventions, notes
+        declared = replace(self.conventions, rate_argument=argument)
+        return declared, (*notes, *((note,) if note else ()))
+
+    def _train(self, calls: FunctionCalls, rate: float, key: int) -> Callable[[Any], Any]:
+        native = self.to_key(calls.key, key) if calls.key else None
+        return lambda x: calls.train(x, rate, native)
+
+    def _evaluate(self, calls: FunctionCalls) -> Callable[..., Any]:
+        return lambda x, rate: self.to_numpy(calls.evaluate(self.to_native(x), rate))
+
+    def _vjp(self, calls: FunctionCalls) -> Callable[..., Any]:
+        def vjp(x: Array, dy: Array, rate: float, key: int = 0) -> tuple[Any, Any]:
+            if self.vjp is None:
+                raise HarnessError("the bridge has no gradient")
+            y, dx = self.vjp(self._train(calls, rate, key), self.to_native(x), self.to_native(dy))
+            return self.to_numpy(y), self.to_numpy(dx)
+
+        return vjp

@@ -1,0 +1,154 @@
+"""Guarded calls: the target gets what it declared, and whatever it does instead has a name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dropout_stats.conventions import Conventions
+from dropout_stats.errors import TargetError
+from dropout_stats.inputs import branch
+from dropout_stats.laws.reading import Array
+from dropout_stats.target import Output, Target
+
+_KEY_SPACE = 2**31  # every framework takes such a key
+
+
+class Answer(NamedTuple):
+    """What a training pass gave: the output, and the mask if the target returned one."""
+
+    y: Array
+    mask: Array | None
+
+
+class Caller:
+    """Calls one target as its conventions say.
+
+    Args:
+        target: the target.
+        conventions: the conventions it is held to.
+        seed: the seed of the run; keys and reseedings derive from it.
+
+    """
+
+    def __init__(self, target: Target, conventions: Conventions, seed: int) -> None:
+        self._target = target
+        self._conventions = conventions
+        self._seed = seed
+        self._key_start, stride = branch(seed, "keys").generate_state(2)
+        self._key_stride = int(stride) | 1  # odd: no key comes back before all have been used
+        self._calls = 0
+        self.observations: dict[str, None] = {}
+
+    @property
+    def can_evaluate(self) -> bool:
+        """Whether the target has an evaluation pass."""
+        return self._target.evaluate is not None
+
+    @property
+    def can_differentiate(self) -> bool:
+        """Whether the target has a backward pass."""
+        return self._target.vjp is not None
+
+    @property
+    def can_apply(self) -> bool:
+        """Whether the target takes its noise from outside."""
+        return self._target.apply is not None
+
+    def seed(self, *labels: object) -> None:
+        """Reset the target's randomness for one place of the run, if it can be reset."""
+        if self._target.seed is None:
+            return
+        number = int(branch(self._seed, "target", *labels).generate_state(1)[0]) >> 1
+        self._guard(f"seed({number})", self._target.seed, number)
+        self._calls = number % _KEY_SPACE
+
+    def train(self, x: Array, rate: float) -> Answer:
+        """One training pass."""
+        call = self._describe("train", x, rate)
+        answer = self._guard(call, self._target.train, x, self._argument(rate), **self._key())
+        mask = None
+        if isinstance(answer, Output):
+            answer, mask = answer
+        elif isinstance(answer, tuple) and answer and _is_arraylike(answer[0]):
+            self.observations[
+                f"train returned a tuple of {len(answer)}; its first item was taken as the output"
+            ] = None
+            answer = answer[0]
+        return Answer(_as_array(call, answer), None if mask is None else _as_array(call, mask))
+
+    def evaluate(self, x: Array, rate: float) -> Array:
+        """One evaluation pass."""
+        if self._target.evaluate is None:
+            raise TypeError("the target has no evaluation pass")
+        call = self._describe("evaluate", x, rate)
+        answer = self._guard(call, self._target.evaluate, x, self._argument(rate))
+        first = answer[0] if isinstance(answer, tuple) and answer else answer
+        return _as_array(call, first)
+
+    def vjp(self, x: Array, dy: Array, rate: float) -> tuple[Array, Array]:
+        """One training pass and its backward pass: output and gradient with respect to x."""
+        if self._target.vjp is None:
+            raise TypeError("the target has no backward pass")
+        call = self._describe("vjp", x, rate)
+        answer = self._guard(call, self._target.vjp, x, dy, self._argument(rate), **self._key())
+        if not (isinstance(answer, tuple) and len(answer) == 2):
+            raise TargetError(call, f"returned {_kind(answer)}; expected the pair (y, dx)")
+        return _as_array(call, answer[0]), _as_array(call, answer[1])
+
+    def apply(self, x: Array, noise: Array, rate: float) -> Array:
+        """The training pass with the keep mask given."""
+        if self._target.apply is None:
+            raise TypeError("the target does not take its noise from outside")
+        call = self._describe("apply", x, rate)
+        return _as_array(
+            call, self._guard(call, self._target.apply, x, noise, self._argument(rate))
+        )
+
+    def _argument(self, rate: float) -> float:
+        return self._conventions.from_rate(rate)
+
+    def _key(self) -> dict[str, int]:
+        if self._conventions.randomness != "key":
+            return {}
+        self._calls += 1
+        return {"key": (int(self._key_start) + self._calls * self._key_stride) % _KEY_SPACE}
+
+    def _describe(self, name: str, x: Array, rate: float) -> str:
+        argument = f"{self._conventions.rate_argument or 'rate'}={self._argument(rate):g}"
+        return f"{name}(x of shape {x.shape} {x.dtype.name}, {argument})"
+
+    @staticmethod
+    def _guard(call: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            raise TargetError(call, f"raised {type(error).__name__}: {error}") from error
+
+
+def _is_arraylike(value: object) -> bool:
+    return isinstance(value, (np.ndarray, np.generic)) or hasattr(value, "__array__")
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"a tuple of {len(value)}"
+    return "None" if value is None else f"a {type(value).__name__}"
+
+
+def _as_array(call: str, value: object) -> Array:
+    if not _is_arraylike(value):
+        raise TargetError(call, f"returned {_kind(value)}; expected an array")
+    try:
+        array = np.asarray(value)
+    except Exception as error:
+        raise TargetError(
+            call,
+            f"returned {_kind(value)} that does not become a NumPy array "
+            f"({type(error).__name__}: {error})",
+        ) from error
+    if array.dtype.kind not in "fiubV" or array.dtype.names:
+        raise TargetError(call, f"returned an array of {array.dtype}; expected real numbers")
+    return array

@@ -1,0 +1,125 @@
+"""The bench: one target held by its law and conventions, with inputs made for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from dropout_stats.call import Caller
+from dropout_stats.conventions import Conventions
+from dropout_stats.errors import TargetError
+from dropout_stats.inputs import branch, distinct
+from dropout_stats.laws import Law
+from dropout_stats.laws.reading import Array, kept_tolerance
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What two evaluation passes of one input did.
+
+    Args:
+        low: smallest output/input; NaN where an output is not finite.
+        high: largest.
+        factor: the one factor of all units; None if there is no such factor.
+        zeros: share of outputs that are zero.
+        repeats: whether the second pass gave the same bits.
+        worst: where the output is farthest from the law's, in words; None if it follows the law.
+        dtype: type of the output.
+        units: units evaluated.
+
+    """
+
+    low: float
+    high: float
+    factor: float | None
+    zeros: float
+    repeats: bool
+    worst: str | None
+    dtype: str
+    units: int
+
+
+@dataclass
+class Bench:
+    """Everything a check needs to ask its question.
+
+    Args:
+        caller: makes the calls.
+        law: the declared law.
+        conventions: the declared interface.
+        seed: the seed of the run; inputs derive from it.
+        shapes: shapes that the target takes.
+
+    """
+
+    caller: Caller
+    law: Law
+    conventions: Conventions
+    seed: int
+    shapes: tuple[tuple[int, ...], ...]
+    _evaluations: dict[tuple[float, str], Evaluation | TargetError] = field(default_factory=dict)
+
+    def inputs(self, shape: tuple[int, ...], dtype: str, *labels: object) -> Array:
+        """Return an input for one place of the run."""
+        return distinct(np.random.default_rng(branch(self.seed, "inputs", *labels)), shape, dtype)
+
+    @property
+    def largest_shape(self) -> tuple[int, ...]:
+        """The largest of the shapes."""
+        return max(self.shapes, key=lambda shape: int(np.prod(shape)))
+
+    def evaluation(self, rate: float, dtype: str) -> Evaluation:
+        """Evaluate one input twice; the answer is remembered. Raises TargetError again, too."""
+        key = (rate, dtype)
+        if key not in self._evaluations:
+            try:
+                self._evaluations[key] = self._evaluate(rate, dtype)
+            except TargetError as error:
+                self._evaluations[key] = error
+        known = self._evaluations[key]
+        if isinstance(known, TargetError):
+            raise known
+        return known
+
+    def _evaluate(self, rate: float, dtype: str) -> Evaluation:
+        x = self.inputs(self.largest_shape, dtype, "evaluation", rate, dtype)
+        self.caller.seed("evaluation", rate, dtype)
+        first = self.caller.evaluate(x.copy(), rate)
+        second = self.caller.evaluate(x.copy(), rate)
+        if first.shape != x.shape:
+            raise TargetError(
+                f"evaluate(x of shape {x.shape} {dtype}, rate={rate:g})",
+                f"returned an output of shape {first.shape}; expected {x.shape}",
+            )
+        given, got = x.astype(np.float64), first.astype(np.float64)
+        ratios = got / given
+        expected = self.law.evaluation_factor(rate)
+        tolerance = kept_tolerance(first.dtype.name, 0.0) if expected != 1 else 0.0
+        low, high = float(ratios.min()), float(ratios.max())
+        middle = (low + high) / 2
+        one = high - low <= 4 * kept_tolerance(dtype, 0.0) * abs(middle)
+        return Evaluation(
+            low=low,
+            high=high,
+            factor=middle if one else None,
+            zeros=float(np.mean(got == 0)),
+            repeats=first.tobytes() == second.tobytes(),
+            worst=_worst(given, got, expected, tolerance),
+            dtype=first.dtype.name,
+            units=x.size,
+        )
+
+
+def _worst(given: Array, got: Array, factor: float, tolerance: float) -> str | None:
+    expected = np.asarray(given, np.float64) * factor
+    distance = np.abs(np.asarray(got, np.float64) - expected)
+    wrong = ~(distance <= tolerance * np.abs(expected))
+    if not wrong.any():
+        return None
+    place = int(np.argmax(np.where(wrong, np.nan_to_num(distance, nan=np.inf), -1)))
+    index = tuple(int(i) for i in np.unravel_index(place, wrong.shape))
+    return (
+        f"{int(wrong.sum())} of {wrong.size} outputs differ; at index {index} the input "
+        f"{given[index]:.9g} became {got[index]:.9g}; expected {expected[index]:.9g}"
+    )

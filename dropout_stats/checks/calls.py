@@ -1,0 +1,112 @@
+"""Are the calls independent of each other, and the units of a call?"""
+
+from __future__ import annotations
+
+import math
+
+from dropout_stats.checks.check import StreamCheck
+from dropout_stats.checks.stream import Stream
+from dropout_stats.results import Evidence, Finding, Verdict
+
+
+def shared_noise(stream: Stream) -> str | None:
+    """Say how the units are not independent draws, if they are not; None if nothing shows it."""
+    if _repeats(stream) == "fail":
+        return f"only {stream.repeats.distinct} of {stream.calls} masks differ"
+    if _dispersion(stream) == "fail":
+        return (
+            "the kept count varies "
+            f"{stream.dispersion.variance_factor(stream.histogram):.3g} times as much as "
+            "independent units allow"
+        )
+    return None
+
+
+def _repeats(stream: Stream) -> Verdict:
+    if stream.repeats.log_e() >= stream.setting.share.log_threshold:
+        return "fail"
+    if stream.repeats.excludes(stream.setting.pool, stream.setting.power):
+        return "pass"
+    return "inconclusive"
+
+
+def _explain_repeats(stream: Stream, verdict: Verdict) -> Finding:
+    repeats, setting = stream.repeats, stream.setting
+    resolution = repeats.resolution(setting.power)
+    evidence = Evidence(
+        units=repeats.patterns,
+        estimate=float(repeats.distinct),
+        log10_e=repeats.log_e() / math.log(10),
+        resolution=resolution,
+    )
+    seen = f"{repeats.distinct} different masks in {repeats.patterns} calls of {setting.units} units"
+    if verdict == "pass":
+        message = f"{seen}. Masks from a pool of {resolution:.0f} would have been caught"
+    elif verdict == "inconclusive":
+        message = (
+            f"{seen}. Too few calls: a pool of more than {resolution:.0f} masks could not be "
+            f"excluded; {setting.pool:.0f} was declared"
+        )
+    else:
+        message = (
+            f"{seen}: the target returns masks that it has returned before. Independent masks "
+            f"repeat like this with an e-value of 10^{evidence.log10_e:.1f} against them"
+        )
+    return Finding(verdict, message, evidence)
+
+
+def _dispersion(stream: Stream) -> Verdict:
+    test = stream.dispersion
+    if test.log_e(stream.histogram) >= stream.setting.share.log_threshold:
+        return "fail"
+    return "pass" if test.excludes_departures(stream.histogram) else "inconclusive"
+
+
+def _explain_dispersion(stream: Stream, verdict: Verdict) -> Finding:
+    test, setting = stream.dispersion, stream.setting
+    factor = test.variance_factor(stream.histogram)
+    resolution = test.resolution(stream.histogram)
+    evidence = Evidence(
+        units=stream.calls,
+        estimate=None if math.isnan(factor) else factor,
+        log10_e=test.log_e(stream.histogram) / math.log(10),
+        resolution=resolution if math.isfinite(resolution) else None,
+    )
+    seen = (
+        f"over {stream.calls} calls of {setting.units} units the kept count varies "
+        f"{factor:.3g} times as much as a binomial count"
+    )
+    if verdict == "pass":
+        message = f"{seen}. A factor of {resolution:.3g} (or its inverse) would have been caught"
+    elif verdict == "inconclusive":
+        message = (
+            f"{seen}. Too few calls to exclude the declared factor {setting.factor:.3g} "
+            "(or its inverse)"
+        )
+    else:
+        message = (
+            f"{seen}, whatever the rate (e-value 10^{evidence.log10_e:.1f}): "
+            + ("units of a call share their draws" if factor > 1 else "the count is held fixed")
+        )
+    return Finding(verdict, message, evidence)
+
+
+REPEATED_MASK = StreamCheck(
+    id="calls.repeated_mask",
+    question="Does every call draw a new mask?",
+    why="A constant seed, a generator that is not advanced, a cached mask or one baked in by "
+    "tracing gives the same mask again; every per-call statistic stays right.",
+    spends=True,
+    decide=_repeats,
+    explain=_explain_repeats,
+)
+
+COUNT_DISPERSION = StreamCheck(
+    id="calls.count_dispersion",
+    question="Does the kept count vary from call to call as a binomial count does?",
+    why="Units that share a draw make the count vary too much, exact-count masks too little; "
+    "the mean is right in both.",
+    spends=True,
+    decide=_dispersion,
+    explain=_explain_dispersion,
+)

@@ -1,0 +1,63 @@
+"""What a check is: one named property with one question in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from dropout_stats.checks.bench import Bench
+from dropout_stats.checks.stream import Stream
+from dropout_stats.results import Case, Finding, Verdict
+
+# Where a probe is asked: once, once a dtype, or at each rate and dtype; or at a limit of the rate.
+Places: TypeAlias = Literal["once", "dtype", "rate and dtype", "rate 0", "rate 1"]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A check with calls of its own.
+
+    Args:
+        id: `family.name`.
+        question: what it asks, in plain words.
+        why: what goes wrong where the answer is no.
+        places: at which configurations it is asked.
+        ask: asks it of the target on the bench; exact: one violation fails.
+
+    """
+
+    id: str
+    question: str
+    why: str
+    places: Places
+    ask: Callable[[Bench, Case], Finding]
+
+
+@dataclass(frozen=True)
+class StreamCheck:
+    """A check that judges the tables of a configuration's stream, and makes no calls.
+
+    Args:
+        id: `family.name`.
+        question: what it asks, in plain words.
+        why: what goes wrong where the answer is no.
+        spends: whether it claims a share of the error budget of its own.
+        decide: the verdict on the tables as they stand; inconclusive: not yet. Cheap.
+        explain: the finding for a verdict; it may weaken a `fail` that another check explains.
+        waits: whether the stream goes on until this check is decided.
+        needs_counts: whether it has nothing to say before the first call was read.
+
+    """
+
+    id: str
+    question: str
+    why: str
+    spends: bool
+    decide: Callable[[Stream], Verdict]
+    explain: Callable[[Stream, Verdict], Finding]
+    waits: bool = True
+    needs_counts: bool = True
+
+
+Check: TypeAlias = Probe | StreamCheck

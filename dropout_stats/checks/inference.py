@@ -1,0 +1,54 @@
+"""Is the evaluation pass the law's, and the same each time?"""
+
+from __future__ import annotations
+
+from dropout_stats.checks.bench import Bench
+from dropout_stats.checks.check import Probe
+from dropout_stats.results import Case, Evidence, Finding
+
+_NONE = Finding("not-applicable", "the target has no evaluation pass (evaluate)")
+
+
+def _law(bench: Bench, case: Case) -> Finding:
+    if not bench.caller.can_evaluate:
+        return _NONE
+    rate = case.rate or 0.0
+    seen = bench.evaluation(rate, case.dtype)
+    evidence = Evidence(units=seen.units, estimate=seen.factor, low=seen.low, high=seen.high)
+    expected = bench.law.evaluation_factor(rate)
+    if seen.worst is None:
+        return Finding("pass", f"the input times {expected:.7g}, at {seen.units} units", evidence)
+    if seen.factor is not None:
+        what = f"the evaluation pass multiplies by {seen.factor:.7g}; expected {expected:.7g}"
+    elif seen.zeros:
+        what = f"the evaluation pass drops: {seen.zeros:.1%} of its outputs are 0"
+    else:
+        what = "the evaluation pass is no multiple of its input"
+    return Finding("fail", f"{what}. {seen.worst}", evidence)
+
+
+def _deterministic(bench: Bench, case: Case) -> Finding:
+    if not bench.caller.can_evaluate:
+        return _NONE
+    seen = bench.evaluation(case.rate or 0.0, case.dtype)
+    if seen.repeats:
+        return Finding("pass", f"two passes agree in every bit of {seen.units} outputs")
+    return Finding("fail", "two evaluation passes of the same input differ: noise is still drawn")
+
+
+LAW = Probe(
+    id="inference.law",
+    question="Is the evaluation pass the identity (inverted) or keep_prob * a (test-scaled)?",
+    why="Dropout that stays on in evaluation, or a scale in the wrong pass, changes every "
+    "prediction of the trained network.",
+    places="rate and dtype",
+    ask=_law,
+)
+
+DETERMINISTIC = Probe(
+    id="inference.deterministic",
+    question="Do two evaluation passes of one input agree in every bit?",
+    why="A mode flag that does not reach the kernel leaves predictions random.",
+    places="rate and dtype",
+    ask=_deterministic,
+)

@@ -1,0 +1,181 @@
+"""Does the target take and give what its conventions declare?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from dropout_stats.call import Answer
+from dropout_stats.checks.bench import Bench
+from dropout_stats.checks.check import Probe, StreamCheck
+from dropout_stats.checks.stream import Stream
+from dropout_stats.errors import TargetError
+from dropout_stats.laws.reading import Array
+from dropout_stats.results import Case, Finding, Verdict
+
+_INVALID = (-0.1, 1.1, math.nan)
+
+
+def _each_shape(
+    complaint: Callable[[Bench, Case, Array, Array, Answer], str | None], praise: str
+) -> Callable[[Bench, Case], Finding]:
+    """Make a probe that calls the target once a shape and stops at the first complaint.
+
+    The complaint gets the bench, the case, the input as made, the input as handed over, and the
+    answer.
+    """
+
+    def ask(bench: Bench, case: Case) -> Finding:
+        rate = case.rate or 0.0
+        bench.caller.seed(case.id)
+        for shape in bench.shapes:
+            made = bench.inputs(shape, case.dtype, case.id, shape)
+            handed = made.copy()
+            answer = bench.caller.train(handed, rate)
+            found = complaint(bench, case, made, handed, answer)
+            if found:
+                where = f"train(x of shape {shape} {case.dtype}, rate={rate:g})"
+                return Finding("fail", f"{where} {found}")
+        shapes = ", ".join(str(shape) for shape in bench.shapes)
+        return Finding("pass", f"{praise}, for the shapes {shapes}")
+
+    return ask
+
+
+def _shape(_: Bench, __: Case, made: Array, ___: Array, answer: Answer) -> str | None:
+    if answer.y.shape == made.shape:
+        return None
+    return f"returned the shape {answer.y.shape}; expected the shape of the input"
+
+
+def _dtype(bench: Bench, case: Case, _: Array, __: Array, answer: Answer) -> str | None:
+    expected = bench.conventions.output_dtype(case.dtype)
+    if answer.y.dtype.name == expected:
+        return None
+    return (
+        f"returned {answer.y.dtype.name}; expected {expected}. If that is intended, declare "
+        f"Conventions(compute_dtype={answer.y.dtype.name!r})"
+    )
+
+
+def _input_unchanged(_: Bench, __: Case, made: Array, handed: Array, ___: Answer) -> str | None:
+    if handed.tobytes() == made.tobytes():
+        return None
+    changed = int((handed != made).sum())
+    return f"changed {changed} of {made.size} values of its input in place"
+
+
+def _invalid_rate(bench: Bench, case: Case) -> Finding:
+    x = bench.inputs(bench.shapes[0], case.dtype, case.id)
+    conventions = bench.conventions
+    rates = _INVALID + ((1.0,) if conventions.rate_domain == "[0, 1)" else ())
+    accepted, refused = [], []
+    for rate in rates:
+        try:
+            bench.caller.train(x.copy(), rate)
+        except TargetError as error:
+            refused.append(f"{rate:g} {error.problem}")
+        else:
+            accepted.append(f"{rate:g}")
+    behaviour = "; ".join(
+        ([f"accepts the rates {', '.join(accepted)}"] if accepted else []) + refused
+    )
+    if conventions.invalid_rates == "unspecified":
+        return Finding(
+            "not-applicable",
+            "nothing is declared about invalid rates (Conventions(invalid_rates=...))",
+            observation=f"invalid rates: {behaviour}",
+        )
+    if accepted:
+        return Finding(
+            "fail", f"declared to raise at invalid rates, but {behaviour}"
+        )
+    return Finding("pass", f"raises at the rates {', '.join(f'{rate:g}' for rate in rates)}")
+
+
+def _degenerate(bench: Bench, case: Case) -> Finding:
+    low, high = bench.conventions.ndims
+    said = []
+    for name, shape in (("0-d", ()), ("empty", (0,)), ("empty", (2, 0, 3))):
+        if not low <= len(shape) <= high:
+            continue
+        x = bench.inputs(shape, case.dtype, case.id, shape)
+        try:
+            y = bench.caller.train(x, case.rate or 0.0).y
+        except TargetError as error:
+            said.append(f"{name} input of shape {shape}: {error.problem}")
+            continue
+        if y.shape != shape:
+            said.append(f"{name} input of shape {shape}: the output has shape {y.shape}")
+    if said:
+        return Finding(
+            "not-applicable",
+            "what happens to 0-d and empty inputs is only recorded",
+            observation="; ".join(said),
+        )
+    return Finding("pass", "0-d and empty inputs keep their shape")
+
+
+def _call(stream: Stream) -> Verdict:
+    if stream.broken:
+        return "fail"
+    return "pass" if stream.calls else "inconclusive"
+
+
+def _explain_call(stream: Stream, verdict: Verdict) -> Finding:
+    if verdict == "fail":
+        return Finding("fail", f"{stream.broken} (call {stream.calls + 1} of the stream)")
+    return Finding(verdict, f"{stream.calls} calls returned an array of the input's shape")
+
+
+CALL = StreamCheck(
+    id="interface.call",
+    question="Does every training pass return an array of the shape of its input?",
+    why="A call that raises or returns something else inside the declared conventions is a "
+    "failure by itself; what was read before it still counts.",
+    spends=False,
+    decide=_call,
+    explain=_explain_call,
+    waits=False,
+    needs_counts=False,
+)
+
+SHAPE = Probe(
+    id="interface.shape",
+    question="Does the output have the shape of the input, in every rank that is declared?",
+    why="Broadcast mistakes and lost axes show only in some ranks.",
+    places="dtype",
+    ask=_each_shape(_shape, "the output has the shape of the input"),
+)
+
+DTYPE = Probe(
+    id="interface.dtype",
+    question="Does the output have the declared type?",
+    why="A scale computed in another precision silently promotes everything downstream.",
+    places="dtype",
+    ask=_each_shape(_dtype, "the output has the declared type"),
+)
+
+INPUT_UNCHANGED = Probe(
+    id="interface.input_unchanged",
+    question="Is the caller's input left as it was?",
+    why="Dropout in place leaves zeros in data that are used again.",
+    places="dtype",
+    ask=_each_shape(_input_unchanged, "the input is left as it was"),
+)
+
+INVALID_RATE = Probe(
+    id="interface.invalid_rate",
+    question="Do rates outside the domain raise, where that is declared?",
+    why="A negative or NaN rate that is accepted trains a different network without a word.",
+    places="once",
+    ask=_invalid_rate,
+)
+
+DEGENERATE = Probe(
+    id="interface.degenerate",
+    question="Do 0-d and empty inputs keep their shape?",
+    why="The last batch may be empty and a loss is 0-d; nothing is declared, so it is recorded.",
+    places="once",
+    ask=_degenerate,
+)

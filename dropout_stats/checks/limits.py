@@ -1,0 +1,109 @@
+"""What happens at the ends of the rate: nothing is dropped at 0, everything at 1."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from dropout_stats.call import Answer
+from dropout_stats.checks.bench import Bench
+from dropout_stats.checks.check import Probe
+from dropout_stats.errors import TargetError
+from dropout_stats.laws.reading import Array
+from dropout_stats.results import Case, Evidence, Finding
+
+_UNITS = 1 << 18  # a drop with chance 2e-5 a unit is seen with probability 0.99
+
+
+def _rate_zero(bench: Bench, case: Case) -> Finding:
+    shape = bench.largest_shape
+    calls = max(1, _UNITS // max(1, math.prod(shape)))
+    bench.caller.seed(case.id)
+    x = bench.inputs(shape, case.dtype, case.id)
+    reader = bench.law.reader(x, 0.0, bench.conventions.output_dtype(case.dtype))
+    units = 0
+    for _ in range(calls):
+        y = _lawful_shape(bench.caller.train(x.copy(), 0.0), x, 0.0)
+        reading = reader.read(y)
+        units += reading.units
+        evidence = Evidence(units, estimate=1 - reading.kept / reading.units)
+        if reading.kept < reading.units:
+            place = int(np.argmin(reading.mask()))
+            index = tuple(int(i) for i in np.unravel_index(place, shape))
+            return Finding(
+                "fail",
+                f"{reading.units - reading.kept} of {reading.units} units were dropped at rate 0, "
+                f"first at index {index}",
+                evidence,
+            )
+        if reading.violations:
+            return Finding("fail", f"at rate 0, {reading.example}", evidence)
+    leak = -math.log(0.01) / units
+    return Finding(
+        "pass",
+        f"nothing was dropped or changed in {units} units; a drop with chance {leak:.1g} a unit "
+        "would have been caught with probability 0.99",
+        Evidence(units, estimate=0.0, resolution=leak),
+    )
+
+
+def _rate_one(bench: Bench, case: Case) -> Finding:
+    domain = bench.conventions.rate_domain
+    if domain == "[0, 1)":
+        return Finding(
+            "not-applicable", "rate 1 lies outside the declared domain: see interface.invalid_rate"
+        )
+    bench.caller.seed(case.id)
+    x = bench.inputs(bench.largest_shape, case.dtype, case.id)
+    try:
+        y = _lawful_shape(bench.caller.train(x.copy(), 1.0), x, 1.0).astype(np.float64)
+    except TargetError as error:
+        if domain == "[0, 1]":
+            raise
+        behaviour = error.problem
+    else:
+        behaviour = _describe(y)
+        if not (y != 0).any():
+            return Finding("pass", f"all {y.size} units were dropped", Evidence(y.size))
+    if domain == "[0, 1]":
+        return Finding("fail", f"at rate 1 the target {behaviour}; expected zeros everywhere")
+    return Finding(
+        "not-applicable",
+        "nothing is declared about rate 1 (Conventions(rate_domain=...))",
+        observation=f"at rate 1 the target {behaviour}",
+    )
+
+
+def _lawful_shape(answer: Answer, x: Array, rate: float) -> Array:
+    if answer.y.shape != x.shape:
+        raise TargetError(
+            f"train(x of shape {x.shape} {x.dtype.name}, rate={rate:g})",
+            f"returned an output of shape {answer.y.shape}; expected {x.shape}",
+        )
+    return answer.y
+
+
+def _describe(y: Array) -> str:
+    numbers = np.asarray(y, np.float64)
+    if np.isnan(numbers).any():
+        return f"returns NaN at {int(np.isnan(numbers).sum())} of {numbers.size} units"
+    kept = int((numbers != 0).sum())
+    return f"keeps {kept} of {numbers.size} units"
+
+
+RATE_ZERO = Probe(
+    id="limits.rate_zero",
+    question="Is nothing dropped, and nothing changed, at rate 0?",
+    why="A comparison with <= or a coarse uniform drops now and then even at rate 0.",
+    places="rate 0",
+    ask=_rate_zero,
+)
+
+RATE_ONE = Probe(
+    id="limits.rate_one",
+    question="Is everything dropped at rate 1, where that is declared?",
+    why="1/(1 - rate) is infinite: 0 times infinity is NaN.",
+    places="rate 1",
+    ask=_rate_one,
+)

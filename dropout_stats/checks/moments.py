@@ -1,0 +1,255 @@
+"""Mean, zero-mean noise and variance: readings of the counts that the rate is judged by.
+
+For a two-valued law each moment is a function of the kept value (exact) and the keep probability
+(tested), so each claim says: given the kept value that was seen, the keep probability is the one
+that the declared moment needs. For a conforming target that is the law's keep probability, judged
+by the same counts and the same test as `rate.marginal`: nothing more is spent.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from dropout_stats.call import Caller
+from dropout_stats.checks.bench import Bench
+from dropout_stats.checks.calls import shared_noise
+from dropout_stats.checks.check import Probe, StreamCheck
+from dropout_stats.checks.rate import keep_evidence, keep_verdict, stands_by_calls
+from dropout_stats.checks.stream import Stream
+from dropout_stats.laws.reading import kept_tolerance
+from dropout_stats.results import Case, Evidence, Finding, Verdict
+
+_ENUMERATED_UNITS = 8
+
+
+def _is_lawful(stream: Stream, kept: float) -> bool:
+    return kept == stream.setting.law.kept_factor(stream.setting.rate)
+
+
+def _needed_for_mean(stream: Stream, kept: float) -> float:
+    if _is_lawful(stream, kept):
+        return stream.setting.keep_prob
+    return stream.setting.law.mean(stream.setting.rate) / kept
+
+
+def _needed_for_noise_mean(stream: Stream, kept: float) -> float:
+    centre = _evaluation_factor(stream)
+    if _is_lawful(stream, kept) and centre == _lawful_evaluation_factor(stream):
+        return stream.setting.keep_prob
+    return centre / kept
+
+
+def _needed_for_variance(stream: Stream, kept: float) -> float:
+    if _is_lawful(stream, kept):
+        return stream.setting.keep_prob
+    declared = stream.setting.law.variance(stream.setting.rate)
+    discriminant = 1 - 4 * declared / kept**2
+    if discriminant < 0:
+        return math.nan  # no keep probability gives so large a variance
+    root = math.sqrt(discriminant)
+    return min(((1 - root) / 2, (1 + root) / 2), key=lambda q: abs(q - stream.counts.share))
+
+
+def _lawful_evaluation_factor(stream: Stream) -> float:
+    return stream.setting.law.evaluation_factor(stream.setting.rate)
+
+
+def _evaluation_factor(stream: Stream) -> float:
+    """The evaluation pass that was seen; the law's, where none was or it follows the law."""
+    lawful, seen = _lawful_evaluation_factor(stream), stream.evaluation_factor
+    if seen is None or abs(seen - lawful) <= 4 * stream.setting.tolerance * abs(lawful):
+        return lawful
+    return seen
+
+
+def _mean_of(kept: float, keep_prob: float) -> float:
+    return kept * keep_prob
+
+
+def _variance_of(kept: float, keep_prob: float) -> float:
+    return kept**2 * keep_prob * (1 - keep_prob)
+
+
+def _decide(needed: Callable[[Stream, float], float]) -> Callable[[Stream], Verdict]:
+    def decide(stream: Stream) -> Verdict:
+        kept = stream.kept_factor()
+        if not kept:
+            return "not-applicable"
+        keep_prob = needed(stream, kept)
+        if not 0 < keep_prob < 1:
+            return "fail" if stream.counts.trials else "inconclusive"
+        return keep_verdict(stream, keep_prob)
+
+    return decide
+
+
+def _explain(
+    name: str,
+    needed: Callable[[Stream, float], float],
+    moment: Callable[[float, float], float],
+    centre: Callable[[Stream], float],
+    declared: Callable[[Stream], float],
+) -> Callable[[Stream, Verdict], Finding]:
+    """Make the explanation of one moment.
+
+    `moment` maps (kept factor, keep probability) to the moment; `centre` is subtracted from it and
+    `declared` is what should come out.
+    """
+
+    def explain(stream: Stream, verdict: Verdict) -> Finding:
+        kept = stream.kept_factor()
+        if not kept:
+            return Finding(
+                "not-applicable",
+                f"the outputs are not two-valued, so the counts do not give the {name}: see "
+                "support.kept_value",
+            )
+        keep_prob = needed(stream, kept)
+        reachable = 0 < keep_prob < 1
+        evidence = keep_evidence(stream, keep_prob if reachable else stream.setting.keep_prob)
+        shift, target = centre(stream), declared(stream)
+
+        def at(q: float | None) -> float | None:
+            return None if q is None else moment(kept, q) - shift
+
+        low, high = _image(at, evidence.low, evidence.high)
+        widest = [
+            abs((at(keep_prob + step) or 0.0) - (at(keep_prob) or 0.0))
+            for step in (evidence.resolution or 0.0, -(evidence.resolution or 0.0))
+        ]
+        found = Evidence(
+            units=evidence.units,
+            estimate=at(evidence.estimate),
+            low=low,
+            high=high,
+            log10_e=evidence.log10_e if reachable else None,
+            resolution=max(widest) if reachable else None,
+        )
+        seen = f"{name} = {found.estimate:.7g} in [{low:.7g}, {high:.7g}]; expected {target:.7g}"
+        if verdict == "fail":
+            dependence = shared_noise(stream)
+            if reachable and dependence and not stands_by_calls(stream, keep_prob):
+                message = f"{seen}. But {dependence}: not so many independent draws"
+                return Finding("inconclusive", message, found)
+            return Finding("fail", seen, found)
+        if verdict == "pass":
+            message = f"{seen}. A shift of {found.resolution:.2g} would have been caught"
+            return Finding("pass", message, found)
+        return Finding(verdict, f"{seen}. Too few units to exclude a shift", found)
+
+    return explain
+
+
+def _image(
+    at: Callable[[float | None], float | None], low: float | None, high: float | None
+) -> tuple[float, float]:
+    ends = [low or 0.0, 1.0 if high is None else high]
+    if ends[0] < 0.5 < ends[1]:
+        ends.append(0.5)  # the variance peaks there
+    values = [at(end) or 0.0 for end in ends]
+    return min(values), max(values)
+
+
+def _check(
+    name: str,
+    question: str,
+    why: str,
+    needed: Callable[[Stream, float], float],
+    explain: Callable[[Stream, Verdict], Finding],
+) -> StreamCheck:
+    return StreamCheck(
+        id=f"moments.{name}",
+        question=question,
+        why=why,
+        spends=False,
+        decide=_decide(needed),
+        explain=explain,
+    )
+
+
+def _zero(_: Stream) -> float:
+    return 0.0
+
+
+def _law_mean(stream: Stream) -> float:
+    return stream.setting.law.mean(stream.setting.rate)
+
+
+def _law_variance(stream: Stream) -> float:
+    return stream.setting.law.variance(stream.setting.rate)
+
+
+MEAN = _check(
+    "mean",
+    "Is the mean of the training pass the law's (E[A] = a for inverted dropout)?",
+    "A wrong scale and a wrong rate both shift the mean, unless one hides the other.",
+    _needed_for_mean,
+    _explain("E[A]/a", _needed_for_mean, _mean_of, _zero, _law_mean),
+)
+
+NOISE_MEAN = _check(
+    "noise_mean",
+    "Is the evaluation pass the mean of the training pass (zero-mean noise)?",
+    "A network is trained with one mean and used with another: dropping or scaling in evaluation, "
+    "or a scale in neither pass.",
+    _needed_for_noise_mean,
+    _explain("E[noise]/a", _needed_for_noise_mean, _mean_of, _evaluation_factor, _zero),
+)
+
+VARIANCE = _check(
+    "variance",
+    "Is the variance of the training pass the law's?",
+    "The strength of the regularisation is the variance of the noise.",
+    _needed_for_variance,
+    _explain("Var[A]/a^2", _needed_for_variance, _variance_of, _zero, _law_variance),
+)
+
+
+def _enumerated(bench: Bench, case: Case) -> Finding:
+    if not bench.caller.can_apply:
+        return Finding("not-applicable", "the target does not take its noise from outside (apply)")
+    rate, dtype = case.rate or 0.0, case.dtype
+    x = bench.inputs((_ENUMERATED_UNITS,), dtype, case.id)
+    mean, variance = _enumerate(bench.caller, x, rate)
+    given = np.asarray(x, np.float64)
+    tolerance = 4 * kept_tolerance(bench.conventions.output_dtype(dtype), rate)
+    for name, got, factor, scale in (
+        ("E[A]", mean, bench.law.mean(rate), given),
+        ("Var[A]", variance, bench.law.variance(rate), given**2),
+    ):
+        expected = factor * scale
+        wrong = ~(np.abs(got - expected) <= tolerance * (np.abs(expected) + factor * scale**2))
+        if wrong.any():
+            place = int(np.argmax(wrong))
+            return Finding(
+                "fail",
+                f"summed over all {2**_ENUMERATED_UNITS} masks, {name} at index {place} is "
+                f"{got[place]:.9g}; expected {expected[place]:.9g} for the input {given[place]:.9g}",
+            )
+    return Finding(
+        "pass", f"E[A] and Var[A] are exact, summed over all {2**_ENUMERATED_UNITS} masks"
+    )
+
+
+def _enumerate(caller: Caller, x: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
+    first, second = np.zeros(x.size), np.zeros(x.size)
+    for bits in itertools.product((False, True), repeat=x.size):
+        mask = np.array(bits)
+        chance = rate ** int((~mask).sum()) * (1 - rate) ** int(mask.sum())
+        y = caller.apply(x.copy(), mask, rate).astype(np.float64)
+        first += chance * y
+        second += chance * y**2
+    return first, second - first**2
+
+
+ENUMERATED = Probe(
+    id="moments.enumerated",
+    question="Summed over every mask, are mean and variance exactly the law's?",
+    why="With the noise handed in there is nothing random left: the formula itself is checked.",
+    places="rate and dtype",
+    ask=_enumerated,
+)

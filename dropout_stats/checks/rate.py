@@ -1,0 +1,95 @@
+"""Is the keep probability 1 - rate?"""
+
+from __future__ import annotations
+
+import math
+
+from dropout_stats.checks.calls import shared_noise
+from dropout_stats.checks.check import StreamCheck
+from dropout_stats.checks.stream import Stream
+from dropout_stats.evidence.betting import log_capital
+from dropout_stats.results import Evidence, Finding, Verdict
+
+
+def keep_verdict(stream: Stream, keep_prob: float) -> Verdict:
+    """The verdict of the counts on one keep probability, for the law's or a moment's."""
+    test = stream.setting.keep_test(keep_prob)
+    if test.log_e(stream.counts) >= stream.setting.share.log_threshold:
+        return "fail"
+    return "pass" if test.excludes_departures(stream.counts) else "inconclusive"
+
+
+def keep_evidence(stream: Stream, keep_prob: float) -> Evidence:
+    """The numbers behind `keep_verdict`, in units of the keep probability."""
+    setting = stream.setting
+    test = setting.keep_test(keep_prob)
+    low, high = test.interval(stream.counts, setting.share.probability)
+    return Evidence(
+        units=stream.counts.trials,
+        estimate=stream.counts.share if stream.counts.trials else None,
+        low=low,
+        high=high,
+        log10_e=test.log_e(stream.counts) / math.log(10),
+        resolution=test.resolution(stream.counts),
+    )
+
+
+def stands_by_calls(stream: Stream, keep_prob: float) -> bool:
+    """Whether the keep probability is still refuted with whole calls as the units.
+
+    Only calls with a new mask count: a copy says nothing new. Nothing is assumed of the units of
+    one call among each other.
+    """
+    against = log_capital(stream.novel_shares, keep_prob)
+    return against >= stream.setting.share.log_threshold
+
+
+def _decide(stream: Stream) -> Verdict:
+    return keep_verdict(stream, stream.setting.keep_prob)
+
+
+def _explain(stream: Stream, verdict: Verdict) -> Finding:
+    setting = stream.setting
+    evidence = keep_evidence(stream, setting.keep_prob)
+    counts = stream.counts
+    seen = (
+        f"kept {counts.successes} of {counts.trials} units = {counts.share:.7g}; "
+        f"declared keep probability {setting.keep_prob:.7g} (rate {setting.rate:g})"
+    )
+    if verdict == "pass":
+        message = f"{seen}. A difference of {evidence.resolution:.2g} would have been caught"
+        return Finding("pass", message, evidence)
+    if verdict == "inconclusive":
+        return Finding(
+            "inconclusive",
+            f"{seen}. Too few units for the declared resolution {setting.departure:.2g}: "
+            f"differences below {evidence.resolution:.2g} could not be excluded",
+            evidence,
+        )
+    dependence = shared_noise(stream)
+    if dependence and not stands_by_calls(stream, setting.keep_prob):
+        return Finding(
+            "inconclusive",
+            f"{seen}. But {dependence}, so these units are not so many independent draws; with "
+            f"the {len(stream.novel_shares)} calls that brought a new mask as the units, the rate "
+            "is not refuted. Repair that first",
+            evidence,
+        )
+    return Finding(
+        "fail",
+        f"{seen}. The keep probability lies in [{evidence.low:.7g}, {evidence.high:.7g}] "
+        f"(e-value 10^{evidence.log10_e:.1f}, threshold "
+        f"10^{setting.share.log_threshold / math.log(10):.1f})",
+        evidence,
+    )
+
+
+MARGINAL = StreamCheck(
+    id="rate.marginal",
+    question="Is a unit kept with probability 1 - rate?",
+    why="A swapped keep probability, a quantised threshold, dropout applied twice or never, and "
+    "a wrong comparison all show in the share of kept units, at rates other than 0.5.",
+    spends=True,
+    decide=_decide,
+    explain=_explain,
+)

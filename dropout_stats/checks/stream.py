@@ -1,0 +1,155 @@
+"""The integer tables of one configuration: one stream of calls feeds every counted check."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from dropout_stats.evidence.bernoulli import BernoulliTest, Counts, bernoulli_test
+from dropout_stats.evidence.budget import Share
+from dropout_stats.evidence.dispersion import CountDispersion, count_dispersion
+from dropout_stats.evidence.repeats import Repeats
+from dropout_stats.laws import Law, Reading, Violation
+from dropout_stats.laws.reading import Array, kept_tolerance
+
+# A correct float32 implementation rounds rate and 1 - rate and draws uniforms on a grid of 2^-23:
+# together its keep probability is off by at most 2.4e-7. Nobody is accused of that.
+FLOAT32_BAND = 2.0**-22
+
+
+def rate_departure(rate: float, resolution: float) -> float:
+    """The departure of the keep probability that is `resolution` standard deviations large."""
+    return max(resolution * math.sqrt(rate * (1 - rate)), 4 * FLOAT32_BAND)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the stream of one configuration is held to. Pure data, fixed before sampling.
+
+    Args:
+        law: the declared law.
+        rate: the drop rate, inside (0, 1).
+        dtype: type of the input.
+        output_dtype: declared type of the output.
+        shape: shape of each call.
+        departure: departure of the keep probability to catch or exclude.
+        factor: factor on the variance of the kept count to catch or exclude.
+        pool: size of a pool of repeating masks to catch or exclude.
+        share: the error probability that each counted check of this configuration may spend.
+        power: probability of catching each of these departures.
+
+    """
+
+    law: Law
+    rate: float
+    dtype: str
+    output_dtype: str
+    shape: tuple[int, ...]
+    departure: float
+    factor: float
+    pool: float
+    share: Share
+    power: float
+
+    @property
+    def keep_prob(self) -> float:
+        """1 - rate."""
+        return 1 - self.rate
+
+    @property
+    def units(self) -> int:
+        """Units in a call."""
+        return math.prod(self.shape)
+
+    @property
+    def tolerance(self) -> float:
+        """Relative tolerance of a kept value."""
+        return kept_tolerance(self.output_dtype, self.rate)
+
+    def keep_test(self, keep_prob: float) -> BernoulliTest:
+        """Return the test of the counts against this keep probability."""
+        return bernoulli_test(keep_prob, self.departure, self.power, FLOAT32_BAND)
+
+
+@dataclass
+class Stream:
+    """What has been read so far of one configuration."""
+
+    setting: Setting
+    evaluation_factor: float | None = None
+    calls: int = 0
+    counts: Counts = field(default_factory=Counts)
+    violations: int = 0
+    example: Violation | None = None
+    ratios: tuple[float, float] | None = None
+    masks_compared: int = 0
+    mask_mismatch: str | None = None
+    stopped: str | None = None
+    broken: str | None = None
+    writes_input: bool = False
+
+    def __post_init__(self) -> None:
+        self.repeats = Repeats(self.setting.keep_prob)
+        self.histogram = np.zeros(self.setting.units + 1, np.int64)
+        self.novel_shares: list[float] = []
+        self._unreadable = False
+
+    @property
+    def dispersion(self) -> CountDispersion:
+        """The test of the histogram of kept counts."""
+        setting = self.setting
+        return count_dispersion(setting.units, setting.keep_prob, setting.factor, setting.power)
+
+    def add(self, readings: Iterable[Reading]) -> None:
+        """Take whole calls, in the order in which they were made."""
+        for reading in readings:
+            counts = Counts(reading.units, reading.kept)
+            self.calls += 1
+            self.counts += counts
+            self.histogram[reading.kept] += 1
+            if self.repeats.add(reading.digest, counts):
+                self.novel_shares.append(counts.share)
+            if reading.violations:
+                self._note(reading)
+
+    def compare_mask(self, reading: Reading, mask: Array) -> None:
+        """Hold the mask that the target returned to the one that its output shows."""
+        self.masks_compared += 1
+        if self.mask_mismatch is not None:
+            return
+        if mask.shape != self.setting.shape:
+            self.mask_mismatch = f"has shape {mask.shape}; expected {self.setting.shape}"
+            return
+        differs = (mask.reshape(-1) != 0) != reading.mask()
+        if differs.any():
+            index = tuple(int(i) for i in np.unravel_index(int(differs.argmax()), mask.shape))
+            self.mask_mismatch = (
+                f"disagrees with the output at {int(differs.sum())} of {reading.units} units, "
+                f"first at index {index}: the mask holds {mask[index]!s}, but the unit was "
+                f"{'kept' if reading.mask()[int(differs.argmax())] else 'dropped'}"
+            )
+
+    def kept_factor(self) -> float | None:
+        """Output over input of a kept unit: the law's, or the one wrong value; None if several."""
+        if not self.violations:
+            return self.setting.law.kept_factor(self.setting.rate)
+        if self._unreadable or self.ratios is None:
+            return None
+        low, high = self.ratios
+        middle = (low + high) / 2
+        # Values of which some are right and some wrong are not one factor.
+        if high - low > 4 * self.setting.tolerance * abs(middle):
+            return None
+        return middle
+
+    def _note(self, reading: Reading) -> None:
+        self.violations += reading.violations
+        self.example = self.example or reading.example
+        if reading.ratios is None:
+            self._unreadable = True
+            return
+        low, high = self.ratios or reading.ratios
+        self.ratios = (min(low, reading.ratios[0]), max(high, reading.ratios[1]))

@@ -1,0 +1,84 @@
+"""Is every output either zero or the kept value?"""
+
+from __future__ import annotations
+
+from dropout_stats.checks.check import StreamCheck
+from dropout_stats.checks.stream import Stream
+from dropout_stats.results import Evidence, Finding, Verdict
+
+
+def _kept_value(stream: Stream) -> Verdict:
+    if stream.violations:
+        return "fail"
+    return "pass" if stream.counts.successes else "inconclusive"
+
+
+def _explain_kept_value(stream: Stream, verdict: Verdict) -> Finding:
+    setting = stream.setting
+    declared = setting.law.kept_factor(setting.rate)
+    factor = stream.kept_factor() if stream.counts.successes else None
+    low, high = stream.ratios or (factor, factor)
+    evidence = Evidence(units=stream.counts.trials, estimate=factor, low=low, high=high)
+    if verdict == "pass":
+        return Finding(
+            "pass",
+            f"each of {stream.counts.successes} kept values is {declared:.7g} times its input, "
+            f"within {setting.tolerance:.2g}",
+            evidence,
+        )
+    if verdict == "inconclusive":
+        return Finding(
+            "inconclusive",
+            f"none of {stream.counts.trials} units was kept, so no kept value was seen",
+            evidence,
+        )
+    every = (
+        f"All of them are {factor:.7g} times their input; expected {declared:.7g} times"
+        if factor is not None
+        else f"They have no common factor; expected {declared:.7g} times their input"
+    )
+    return Finding(
+        "fail",
+        f"{stream.violations} of {stream.counts.trials} outputs are impossible: {stream.example}. "
+        f"{every}",
+        evidence,
+    )
+
+
+def _mask(stream: Stream) -> Verdict:
+    if not stream.masks_compared:
+        return "not-applicable"
+    return "pass" if stream.mask_mismatch is None else "fail"
+
+
+def _explain_mask(stream: Stream, verdict: Verdict) -> Finding:
+    if verdict == "not-applicable":
+        return Finding(verdict, "the target returns no mask")
+    if verdict == "pass":
+        return Finding(verdict, f"agrees with the output in {stream.masks_compared} calls")
+    return Finding(
+        verdict,
+        f"the returned mask {stream.mask_mismatch}. A keep mask is true where the unit was kept",
+    )
+
+
+KEPT_VALUE = StreamCheck(
+    id="support.kept_value",
+    question="Is every output either 0 or the kept value of the law?",
+    why="A missing or doubled scale, a division by the rate and values that land in the wrong "
+    "place show here exactly, in one call.",
+    spends=False,
+    decide=_kept_value,
+    explain=_explain_kept_value,
+    waits=False,
+)
+
+RETURNED_MASK = StreamCheck(
+    id="support.returned_mask",
+    question="Is the mask that the target returns the mask that it applied?",
+    why="A mask that is returned but not applied, or returned inverted, misleads whoever uses it.",
+    spends=False,
+    decide=_mask,
+    explain=_explain_mask,
+    waits=False,
+)

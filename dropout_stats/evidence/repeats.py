@@ -1,0 +1,101 @@
+"""Do patterns of independent trials come back more often than chance allows?
+
+Each pattern is worth its probability under the law, given its number of successes, so that a
+chance repeat (short patterns, extreme probabilities) is no evidence and a repeat of a long pattern
+is decisive. The e-process is exact for every success probability: its factor at a pattern is
+(1 - eps) + eps * (earlier copies / earlier patterns) / P(pattern), with mean 1 under the law.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from dropout_stats.evidence.bernoulli import Counts, divergence, log_likelihood
+
+_LOG_COPY = math.log(1 / 32)  # weight of "this pattern is a copy of an earlier one"
+_LOG_FRESH = math.log(31 / 32)
+
+
+def pool_excluded_by(patterns: int, power: float) -> float:
+    """The largest pool from which `patterns` distinct draws would show a repeat with `power`."""
+    return patterns * (patterns - 1) / (2 * -math.log1p(-power))
+
+
+@dataclass
+class Repeats:
+    """Patterns of trials, in the order in which they came.
+
+    Args:
+        null: success probability under the law.
+
+    """
+
+    null: float
+    _seen: dict[bytes, int] = field(default_factory=dict)
+    _copies: list[float] = field(default_factory=list)
+    _distinct: list[int] = field(default_factory=list)
+    _log_chance: list[float] = field(default_factory=list)
+    _counts: Counts = field(default_factory=Counts)
+
+    def add(self, digest: bytes, counts: Counts) -> bool:
+        """Take the next pattern; say whether it was new.
+
+        Args:
+            digest: identifies the pattern; collisions must be negligible (128 bits).
+            counts: its trials and successes.
+
+        """
+        earlier = self._seen.get(digest, 0)
+        self._copies.append(earlier / max(len(self._copies), 1))
+        self._distinct.append(len(self._seen))
+        self._log_chance.append(log_likelihood(counts, self.null))
+        self._seen[digest] = earlier + 1
+        self._counts += counts
+        return not earlier
+
+    @property
+    def patterns(self) -> int:
+        """Patterns taken so far."""
+        return len(self._copies)
+
+    @property
+    def distinct(self) -> int:
+        """Different patterns among them."""
+        return len(self._seen)
+
+    def log_e(self) -> float:
+        """Log e-value against independent patterns with any constant success probability."""
+        if not self._copies:
+            return 0.0
+        with np.errstate(divide="ignore"):
+            copy = _LOG_COPY + np.log(self._copies) - np.array(self._log_chance)
+        gained = float(np.logaddexp(_LOG_FRESH, copy).sum())
+        return gained - divergence(self._counts, self.null)
+
+    def excludes(self, pool: float, power: float) -> bool:
+        """Whether draws from a pool of this size (or smaller) have been excluded.
+
+        From a pool a new pattern appears with probability 1 - distinct/pool, a copy otherwise.
+        """
+        if pool < 2:
+            return self.distinct > 1
+        fresh = np.maximum(1 - np.array(self._distinct) / pool, 0.0)
+        copied = np.array(self._copies) > 0
+        with np.errstate(divide="ignore", over="ignore"):
+            known = np.logaddexp(np.log(fresh), -math.log(pool) - np.array(self._log_chance))
+            ratios = np.where(copied, known, np.log(fresh))
+        return float(ratios.sum()) <= math.log1p(-power)
+
+    def resolution(self, power: float) -> float:
+        """The largest pool that these patterns exclude; 1 when not even two patterns differ."""
+        low, high = 1.0, max(2.0, 2 * pool_excluded_by(self.patterns, power))
+        for _ in range(40):
+            middle = (low + high) / 2
+            if self.excludes(middle, power):
+                low = middle
+            else:
+                high = middle
+        return low

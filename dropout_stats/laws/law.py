@@ -1,0 +1,111 @@
+"""What a law is: the closed forms that a target is held to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dropout_stats.laws.reading import Array, Reader, Reading, kept_tolerance
+
+
+class Law(Protocol):
+    """The declared probability law of a training pass, and the function of an evaluation pass.
+
+    A training pass multiplies each unit by an independent multiplier M. The laws here are
+    two-valued: M is `kept_factor(rate)` with probability 1 - rate and 0 otherwise.
+    """
+
+    name: ClassVar[str]
+
+    def kept_factor(self, rate: float) -> float:
+        """Return the multiplier of a kept unit."""
+        ...
+
+    def evaluation_factor(self, rate: float) -> float:
+        """Return the factor of the evaluation pass."""
+        ...
+
+    def mean(self, rate: float) -> float:
+        """E[M]."""
+        ...
+
+    def variance(self, rate: float) -> float:
+        """Var[M]."""
+        ...
+
+    def sample(
+        self, rng: np.random.Generator, shape: tuple[int, ...], rate: float
+    ) -> NDArray[np.bool_]:
+        """Draw the noise: a keep mask of this shape."""
+        ...
+
+    def apply(self, x: Array, noise: NDArray[np.bool_], rate: float) -> Array:
+        """One training pass with the noise given."""
+        ...
+
+    def evaluate(self, x: Array, rate: float) -> Array:
+        """One evaluation pass."""
+        ...
+
+    def reader(self, x: Array, rate: float, dtype: str) -> Reader:
+        """Prepare the reading of outputs of type `dtype` for this input."""
+        ...
+
+    def read(self, x: Array, y: Array, rate: float) -> Reading:
+        """The inverse of `apply`: recover the noise from input and output."""
+        ...
+
+
+@dataclass(frozen=True)
+class TwoValued:
+    """Closed forms shared by the laws whose multiplier is 0 or one kept factor."""
+
+    def kept_factor(self, rate: float) -> float:
+        """Return the multiplier of a kept unit."""
+        raise NotImplementedError
+
+    def evaluation_factor(self, rate: float) -> float:
+        """Return the factor of the evaluation pass."""
+        raise NotImplementedError
+
+    def mean(self, rate: float) -> float:
+        """E[M] = (1 - rate) * kept factor; 0 at rate 1."""
+        return 0.0 if rate == 1 else (1 - rate) * self.kept_factor(rate)
+
+    def variance(self, rate: float) -> float:
+        """Var[M] = rate * (1 - rate) * kept factor^2; 0 at rate 1."""
+        return 0.0 if rate == 1 else rate * (1 - rate) * self.kept_factor(rate) ** 2
+
+    def support(self, rate: float) -> tuple[float, ...]:
+        """The values that M takes with positive probability."""
+        if rate == 1:
+            return (0.0,)
+        kept = self.kept_factor(rate)
+        return (kept,) if rate == 0 else (0.0, kept)
+
+    def sample(
+        self, rng: np.random.Generator, shape: tuple[int, ...], rate: float
+    ) -> NDArray[np.bool_]:
+        """Draw a keep mask: each entry is True with probability 1 - rate."""
+        return np.asarray(rng.random(shape) >= rate)
+
+    def apply(self, x: Array, noise: NDArray[np.bool_], rate: float) -> Array:
+        """Multiply the kept units by the kept factor, in the type of x; the others become 0."""
+        if rate == 1:
+            return np.zeros_like(x)
+        return np.where(noise, x * x.dtype.type(self.kept_factor(rate)), x.dtype.type(0))
+
+    def evaluate(self, x: Array, rate: float) -> Array:
+        """Multiply by the evaluation factor, in the type of x."""
+        return np.asarray(x * x.dtype.type(self.evaluation_factor(rate)))
+
+    def reader(self, x: Array, rate: float, dtype: str) -> Reader:
+        """Prepare the reading of outputs of type `dtype` for this input; rate below 1."""
+        return Reader(x, self.kept_factor(rate), kept_tolerance(dtype, rate), dtype)
+
+    def read(self, x: Array, y: Array, rate: float) -> Reading:
+        """Recover the keep mask from x (finite, nowhere 0) and y, and what cannot be."""
+        return self.reader(x, rate, y.dtype.name).read(y)

@@ -1,0 +1,137 @@
+"""From outputs back to noise: which units were kept, and every value that the law cannot produce.
+
+The mask is recovered from (input, output) alone. Inputs are never zero, so a zero output means
+dropped; every other output must be the kept value, within the rounding that a correct
+implementation may incur.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dropout_stats import dtypes
+
+Array = NDArray[np.generic]
+
+_FLOAT32_EPS = float(np.finfo(np.float32).eps)
+
+
+def kept_tolerance(dtype: str, rate: float) -> float:
+    """Relative tolerance of a kept value.
+
+    2 eps of the type for the scale and the product, and 2 eps of float32 over 1 - rate, since the
+    rate often travels through float32 (seen in most frameworks).
+    """
+    travelled = 2 * _FLOAT32_EPS / (1 - rate) if rate < 1 else 0.0
+    return 2 * dtypes.precision(dtype).eps + travelled
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One output that is neither zero nor the kept value.
+
+    Args:
+        index: its place in the array.
+        given: the input there.
+        got: the output.
+        expected: the kept value; zero would also do.
+
+    """
+
+    index: tuple[int, ...]
+    given: float
+    got: float
+    expected: float
+
+    def __str__(self) -> str:
+        return (
+            f"at index {self.index} the input {self.given:.9g} became {self.got:.9g}; "
+            f"expected 0 (dropped) or {self.expected:.9g} (kept)"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one training pass says about its noise.
+
+    Args:
+        units: units read.
+        kept: how many of them were kept.
+        packed: the keep mask, 8 units a byte.
+        violations: how many outputs the law cannot produce.
+        example: the first of them.
+        ratios: smallest and largest output/input over the kept units, read only where there are
+            violations: equal ends mean one wrong factor for all.
+
+    """
+
+    units: int
+    kept: int
+    packed: NDArray[np.uint8]
+    violations: int = 0
+    example: Violation | None = None
+    ratios: tuple[float, float] | None = None
+
+    @property
+    def digest(self) -> bytes:
+        """128 bits that identify the mask."""
+        return hashlib.blake2b(self.packed.tobytes(), digest_size=16).digest()
+
+    def mask(self) -> NDArray[np.bool_]:
+        """The keep mask, flat."""
+        return np.unpackbits(self.packed, count=self.units).astype(np.bool_)
+
+
+class Reader:
+    """Reads outputs for one input of a two-valued law; what depends on the input is done once.
+
+    Args:
+        x: the input: finite and nowhere zero.
+        factor: output/input of a kept unit.
+        tolerance: relative tolerance of a kept value.
+        dtype: name of the type of the output.
+
+    """
+
+    def __init__(self, x: Array, factor: float, tolerance: float, dtype: str) -> None:
+        work = dtypes.working(dtype)
+        exact = np.asarray(x, np.float64) * factor
+        self._given = np.asarray(x, np.float64)
+        self._kept_value = exact.astype(work)
+        allowed = np.abs(exact) * tolerance + dtypes.precision(dtype).tiny
+        self._allowed = allowed.astype(work)
+        self._distance = np.empty(x.shape, work)
+        self._close = np.empty(x.shape, np.bool_)
+        self._kept = np.empty(x.shape, np.bool_)
+
+    def read(self, y: Array) -> Reading:
+        """Read one output, of the shape of the input and any real type."""
+        values = y.astype(self._distance.dtype, copy=False)
+        np.not_equal(values, 0, out=self._kept)
+        with np.errstate(invalid="ignore", over="ignore"):
+            np.subtract(values, self._kept_value, out=self._distance)
+            np.abs(self._distance, out=self._distance)
+            np.less_equal(self._distance, self._allowed, out=self._close)
+        kept = int(np.count_nonzero(self._kept))
+        packed = np.packbits(self._kept)
+        # A kept value is never within its tolerance of zero, so `close` lies inside `kept`: equal
+        # counts mean equal masks. NaN is kept and never close.
+        violations = kept - int(np.count_nonzero(self._close))
+        if not violations:
+            return Reading(values.size, kept, packed)
+        return Reading(values.size, kept, packed, violations, *self._explain(values))
+
+    def _explain(self, values: Array) -> tuple[Violation, tuple[float, float] | None]:
+        wrong = self._kept & ~self._close
+        index = tuple(int(i) for i in np.unravel_index(int(np.argmax(wrong)), wrong.shape))
+        example = Violation(
+            index, float(self._given[index]), float(values[index]), float(self._kept_value[index])
+        )
+        ratios = np.asarray(values, np.float64)[self._kept] / self._given[self._kept]
+        if not np.isfinite(ratios).all():
+            return example, None
+        return example, (float(ratios.min()), float(ratios.max()))

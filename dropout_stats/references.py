@@ -1,0 +1,49 @@
+"""Reference dropouts in NumPy: slow, obviously right, one for each law.
+
+The draw of the mask and its application are separate functions of the law, so that every claim
+about them can be confirmed exactly, by going through all masks.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dropout_stats import dtypes
+from dropout_stats.conventions import Conventions
+from dropout_stats.laws import Law
+from dropout_stats.laws.reading import Array
+from dropout_stats.target import Target
+
+
+def reference(law: Law) -> Target:
+    """Return the reference target of a law, with a generator of its own."""
+    generators = [np.random.default_rng()]
+
+    def seed(number: int) -> None:
+        generators[0] = np.random.default_rng(number)
+
+    def train(x: Array, rate: float) -> Array:
+        if not 0 <= rate <= 1:
+            raise ValueError(f"the rate must lie in [0, 1], got {rate!r}")
+        return law.apply(x, law.sample(generators[0], x.shape, rate), rate)
+
+    def vjp(x: Array, dy: Array, rate: float) -> tuple[Array, Array]:
+        mask = law.sample(generators[0], x.shape, rate)
+        return law.apply(x, mask, rate), law.apply(dy, mask, rate)
+
+    return Target(
+        train=train,
+        evaluate=law.evaluate,
+        vjp=vjp,
+        seed=seed,
+        apply=law.apply,
+        name=f"reference {law.name} dropout",
+        law=law,
+        conventions=Conventions(
+            dtypes=dtypes.available(),
+            rate_domain="[0, 1]",
+            invalid_rates="raise",
+            randomness="owned",
+        ),
+    )
+

@@ -1,0 +1,61 @@
+"""Reports as JSON, out and in, without loss."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from dropout_stats.errors import UsageError
+from dropout_stats.report.model import Report
+from dropout_stats.results import Case, Diagnosis, Evidence, Result
+
+FORMAT = "dropout-stats report 1"
+
+
+def dump(report: Report) -> str:
+    """Write a report. Everything but `seconds` is the same for the same seed and target."""
+    values = asdict(report)
+    head = {"format": FORMAT, "verdict": report.verdict, "tally": report.tally}
+    return json.dumps(head | values, indent=1, allow_nan=False) + "\n"
+
+
+def load(text: str) -> Report:
+    """Read a report, or say why the text is none."""
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UsageError(
+            f"this is not a whole JSON report (line {error.lineno}: {error.msg}); "
+            "write one with Report.to_json() or `dropout-stats check --json FILE`"
+        ) from error
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        found = values.get("format") if isinstance(values, dict) else type(values).__name__
+        raise UsageError(f"expected a JSON object with \"format\": {FORMAT!r}, found {found!r}")
+    try:
+        return _report(values)
+    except (KeyError, TypeError) as error:
+        raise UsageError(
+            f"the report is damaged: {type(error).__name__} at {error}"
+        ) from error
+
+
+def _report(values: dict[str, Any]) -> Report:
+    derived = ("format", "verdict", "tally")
+    fields = {name: value for name, value in values.items() if name not in derived}
+    fields["results"] = tuple(_result(result) for result in fields["results"])
+    fields["diagnoses"] = tuple(Diagnosis(**diagnosis) for diagnosis in fields["diagnoses"])
+    fields["observations"] = tuple(fields["observations"])
+    fields["conventions"] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in fields["conventions"].items()
+    }
+    return Report(**fields)
+
+
+def _result(values: dict[str, Any]) -> Result:
+    case = dict(values["case"])
+    if case["shape"] is not None:
+        case["shape"] = tuple(case["shape"])
+    evidence = None if values["evidence"] is None else Evidence(**values["evidence"])
+    return Result(**{**values, "case": Case(**case), "evidence": evidence})

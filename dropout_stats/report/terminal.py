@@ -1,0 +1,191 @@
+"""Reports and plans as text; the colours say nothing that the words do not."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from dropout_stats.report.model import Report
+from dropout_stats.results import Diagnosis, Result, Verdict, worst
+
+if TYPE_CHECKING:
+    from dropout_stats.planning import Plan
+
+_WIDTH = 100
+_STYLES: dict[Verdict, str] = {
+    "pass": "green",
+    "fail": "bold red",
+    "error": "bold magenta",
+    "inconclusive": "yellow",
+    "not-applicable": "dim",
+}
+_MOST_CASES_SHOWN = 3
+
+
+def render(report: Report) -> str:
+    """Return the report as plain text."""
+    return _plain(renderable(report))
+
+
+def render_plan(plan: Plan) -> str:
+    """Return the plan as plain text."""
+    return _plain(plan_renderable(plan))
+
+
+def render_html(report: Report) -> str:
+    """Return the report as one HTML page with its styles inside."""
+    console = Console(file=io.StringIO(), width=_WIDTH + 20, record=True, force_terminal=True)
+    console.print(renderable(report))
+    return console.export_html(inline_styles=True)
+
+
+def failure_text(result: Result) -> str:
+    """Return one result as plain text: what pytest shows."""
+    return _plain(Group(*_failure(result)))
+
+
+def renderable(report: Report) -> RenderableType:
+    """Return the report for a rich console."""
+    parts: list[RenderableType] = [_header(report), _checks(report)]
+    parts += _problems(report)
+    for diagnosis in report.diagnoses:
+        parts += _diagnosis(diagnosis)
+    parts += [Text(f"observed: {text}", style="dim") for text in report.observations]
+    parts.append(_closing(report))
+    return Group(*parts)
+
+
+def plan_renderable(plan: Plan) -> RenderableType:
+    """Return the plan for a rich console."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("dtype", "rate", "call", "units", "at most", "rate within", "count variance",
+                   "mask pool"):
+        table.add_column(column, justify="left" if column in ("dtype", "call") else "right")
+    for stream in plan.streams:
+        setting = stream.setting
+        table.add_row(
+            setting.dtype,
+            f"{setting.rate:g}",
+            "x".join(map(str, setting.shape)),
+            _count(stream.expected_calls * setting.units),
+            _count(stream.cap_calls * setting.units),
+            f"{setting.departure:.2g}",
+            f"x{setting.factor:.3g}",
+            f"{setting.pool:.0f}",
+        )
+    time = "" if plan.seconds is None else f", about {plan.seconds:.1f} s for a conforming target"
+    share = next((p.share.probability for p in plan.cases if p.share), None)
+    budget = f"false alarm {plan.false_alarm:g} in all"
+    return Group(
+        Text(f"{plan.target}: law {plan.law.name} ({plan.law_source})", style="bold"),
+        Text(f"{budget}, {share:.2g} for each counted case" if share else budget),
+        table,
+        Text(f"{len(plan.cases)} cases, {_count(plan.units)} units expected{time}"),
+    )
+
+
+def _header(report: Report) -> RenderableType:
+    assumed = "" if report.law_source != "assumed" else " (assumed: none was declared)"
+    return Text.assemble(
+        (f"{report.target}", "bold"),
+        f"  law {report.law}{assumed}  seed {report.seed}  "
+        f"false alarm {report.false_alarm:g} in all\n",
+    )
+
+
+def _checks(report: Report) -> RenderableType:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(overflow="fold")
+    for check in dict.fromkeys(result.check for result in report.results):
+        results = [result for result in report.results if result.check == check]
+        verdict = _overall(results)
+        table.add_row(
+            Text(verdict, style=_STYLES[verdict]), check, _score(results), _note(verdict, results)
+        )
+    return table
+
+
+def _overall(results: list[Result]) -> Verdict:
+    verdicts = tuple(result.verdict for result in results)
+    return "not-applicable" if set(verdicts) == {"not-applicable"} else worst(verdicts)
+
+
+def _score(results: list[Result]) -> str:
+    applicable = [result for result in results if result.verdict != "not-applicable"]
+    passed = sum(result.verdict == "pass" for result in results)
+    return f"{passed}/{len(applicable)}" if applicable else ""
+
+
+def _note(verdict: Verdict, results: list[Result]) -> str:
+    if verdict == "not-applicable":
+        return results[0].message
+    first = next(result for result in results if result.verdict == verdict)
+    if verdict != "pass":
+        return f"first at {first.case.where}"
+    resolution = None if first.evidence is None else first.evidence.resolution
+    units = max((result.evidence.units for result in results if result.evidence), default=0)
+    if resolution is None:
+        return f"exact, {_count(units)} units" if units else "exact"
+    return f"resolves {resolution:.2g} at {first.case.where}, up to {_count(units)} units"
+
+
+def _problems(report: Report) -> list[RenderableType]:
+    parts: list[RenderableType] = []
+    for check in dict.fromkeys(result.check for result in report.results):
+        for verdict in ("fail", "error", "inconclusive"):
+            found = [r for r in report.results if r.check == check and r.verdict == verdict]
+            for result in found[:_MOST_CASES_SHOWN]:
+                parts += _failure(result)
+            if len(found) > _MOST_CASES_SHOWN:
+                rest = ", ".join(r.case.where for r in found[_MOST_CASES_SHOWN:])
+                parts.append(Padding(Text(f"and {check} at {rest}"), (0, 0, 0, 2)))
+    return parts
+
+
+def _failure(result: Result) -> list[RenderableType]:
+    title = Text.assemble(
+        "\n", (result.verdict.upper(), _STYLES[result.verdict]), f" {result.case.id}"
+    )
+    body = Text(f"{result.message}\nreproduce: {result.reproduce}")
+    return [title, Padding(body, (0, 0, 0, 2))]
+
+
+def _diagnosis(diagnosis: Diagnosis) -> list[RenderableType]:
+    title = Text.assemble("\n", ("DIAGNOSIS", "bold cyan"), f" {diagnosis.name}")
+    body = Text(f"{diagnosis.explanation}\nfix: {diagnosis.fix}")
+    return [title, Padding(body, (0, 0, 0, 2))]
+
+
+def _closing(report: Report) -> RenderableType:
+    tally = report.tally
+    words = {"pass": "passed", "fail": "failed", "error": "errors"}
+    parts = ", ".join(f"{number} {words.get(name, name)}" for name, number in tally.items())
+    return Text.assemble(
+        "\n",
+        (report.verdict.upper(), _STYLES[report.verdict]),
+        f"  {len(report.results)} planned: {parts}; {report.seconds:.1f} s",
+    )
+
+
+def _count(number: int) -> str:
+    for size, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if number >= size:
+            return f"{number / size:.3g} {unit}"
+    return str(number)
+
+
+def _plain(what: RenderableType) -> str:
+    console = Console(
+        file=io.StringIO(), width=_WIDTH, color_system=None, highlight=False, legacy_windows=False
+    )
+    with console.capture() as capture:
+        console.print(what)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"

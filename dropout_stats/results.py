@@ -1,0 +1,108 @@
+"""The frozen types that travel upward: what was asked, what was found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+Verdict: TypeAlias = Literal["pass", "fail", "inconclusive", "not-applicable", "error"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+WORST_FIRST: tuple[Verdict, ...] = ("fail", "error", "inconclusive", "pass", "not-applicable")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One check at one configuration.
+
+    Args:
+        check: the id of the check, `family.name`.
+        dtype: type of the input.
+        rate: the drop rate; None where the check tries several.
+        shape: shape of the input; None where the check tries several.
+
+    """
+
+    check: str
+    dtype: str
+    rate: float | None = None
+    shape: tuple[int, ...] | None = None
+
+    @property
+    def where(self) -> str:
+        """The configuration in short, e.g. `0.1-float32`."""
+        return self.dtype if self.rate is None else f"{self.rate:g}-{self.dtype}"
+
+    @property
+    def id(self) -> str:
+        """What pytest and the command line call this case."""
+        return f"{self.check}[{self.where}]"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The numbers behind a verdict.
+
+    Args:
+        units: independent units that were looked at.
+        estimate: the estimated quantity, in the unit that the message names; None if none.
+        low: lower end of the confidence sequence at 1 - the case's share of the error budget (for
+            an exact check: the smallest value seen).
+        high: upper end, likewise.
+        log10_e: log10 of the e-value against the law; None where the check is exact.
+        resolution: the smallest departure that this run would have caught with probability
+            `power`, in the unit that the message names; None where the check is exact.
+
+    """
+
+    units: int
+    estimate: float | None = None
+    low: float | None = None
+    high: float | None = None
+    log10_e: float | None = None
+    resolution: float | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check says of one case, before it is filed as a result."""
+
+    verdict: Verdict
+    message: str
+    evidence: Evidence | None = None
+    observation: str | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """The verdict on one case."""
+
+    check: str
+    verdict: Verdict
+    message: str
+    evidence: Evidence | None
+    case: Case
+    reproduce: str
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """A named cause that explains what was seen.
+
+    Args:
+        name: the bug in a few words.
+        explanation: what was seen, and why this cause explains it.
+        fix: what to change.
+
+    """
+
+    name: str
+    explanation: str
+    fix: str
+
+
+def worst(verdicts: tuple[Verdict, ...]) -> Verdict:
+    """The verdict of a whole: fail > error > inconclusive > pass; nothing passed: inconclusive."""
+    for verdict in WORST_FIRST[:3]:
+        if verdict in verdicts:
+            return verdict
+    return "pass" if "pass" in verdicts else "inconclusive"
