@@ -267,7 +267,8 @@ _BY_CHECK: tuple[tuple[str, Diagnosis], ...] = (
 
 def diagnose(results: Sequence[Result], law: Law) -> tuple[Diagnosis, ...]:
     """Name the causes that explain the failures, best first; () where nothing failed."""
-    failed = {result.check for result in results if result.verdict == "fail"}
+    # A call that raised has no evidence: its message says all there is to say.
+    failed = {result.check for result in results if result.verdict == "fail" and result.evidence}
     if not failed:
         return ()
     observed = _observe(results)

@@ -24,7 +24,6 @@ _STYLES: dict[Verdict, str] = {
     "inconclusive": "yellow",
     "not-applicable": "dim",
 }
-_MOST_CASES_SHOWN = 3
 
 
 def render(report: Report) -> str:
@@ -138,16 +137,25 @@ def _note(verdict: Verdict, results: list[Result]) -> str:
 
 
 def _problems(report: Report) -> list[RenderableType]:
-    parts: list[RenderableType] = []
-    for check in dict.fromkeys(result.check for result in report.results):
-        for verdict in ("fail", "error", "inconclusive"):
+    """One block a check and verdict; checks that say the same share it."""
+    blocks: dict[tuple[Verdict, str], list[list[Result]]] = {}
+    for verdict in ("fail", "error", "inconclusive"):
+        for check in dict.fromkeys(result.check for result in report.results):
             found = [r for r in report.results if r.check == check and r.verdict == verdict]
-            for result in found[:_MOST_CASES_SHOWN]:
-                parts += _failure(result)
-            if len(found) > _MOST_CASES_SHOWN:
-                rest = ", ".join(r.case.where for r in found[_MOST_CASES_SHOWN:])
-                parts.append(Padding(Text(f"and {check} at {rest}"), (0, 0, 0, 2)))
+            if found:
+                blocks.setdefault((verdict, found[0].message), []).append(found)
+    parts: list[RenderableType] = []
+    for groups in blocks.values():
+        parts += _failure(groups[0][0])
+        parts += [_also(found[0].case.id) for found in groups[1:]]
+        rest = [r.case.where for r in groups[0][1:]]
+        if rest:
+            parts.append(_also(", ".join(rest)))
     return parts
+
+
+def _also(where: str) -> RenderableType:
+    return Padding(Text(f"likewise at {where}", style="dim"), (0, 0, 0, 2))
 
 
 def _failure(result: Result) -> list[RenderableType]:

@@ -1,0 +1,36 @@
+"""Equinox: layers that take their key at each call."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import jax.numpy as jnp
+
+from dropout_stats.adapters import jax as shared
+from dropout_stats.adapters.bridge import Bridge
+from dropout_stats.errors import HarnessError
+from dropout_stats.target import Target
+
+_BRIDGE = Bridge(
+    to_native=jnp.asarray,
+    to_numpy=shared.to_numpy,
+    to_key=shared.to_key,
+    vjp=shared.vjp,
+    conventions=replace(shared.CONVENTIONS, randomness="key"),
+)
+
+
+def adapt(target: Any, name: str) -> Target:
+    """Adapt an `equinox.Module` class called as `layer(x, key=..., inference=...)`."""
+    if not isinstance(target, type):
+        raise HarnessError(
+            f"{name} is no class: hand over the layer's class, or wrap it in a function (x, rate)"
+        )
+
+    def train(layer: Any, x: Any, key: int) -> Any:
+        return layer(x, key=shared.to_key("key", key), inference=False)
+
+    return _BRIDGE.of_layer_class(
+        target, name, train=train, evaluate=lambda layer, x: layer(x, inference=True)
+    )

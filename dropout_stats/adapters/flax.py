@@ -1,0 +1,53 @@
+"""Flax NNX: layers that own a stream of keys."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import jax.numpy as jnp
+from flax import nnx
+
+from dropout_stats.adapters import jax as shared
+from dropout_stats.adapters.bridge import Bridge
+from dropout_stats.errors import HarnessError
+from dropout_stats.target import Target
+
+
+def adapt(target: Any, name: str) -> Target:
+    """Adapt an `nnx.Module` class built as `layer(rate, rngs=nnx.Rngs(seed))`."""
+    if not (isinstance(target, type) and issubclass(target, nnx.Module)):
+        raise HarnessError(
+            f"{name} is no flax.nnx.Module class; other parts of Flax have no adapter yet: wrap "
+            "it in dropout_stats.Target(train=..., evaluate=...)"
+        )
+    seeds = [0]
+
+    def seed(number: int) -> None:
+        seeds[0] = number
+
+    def build(rate: float) -> Any:
+        return target(rate, rngs=nnx.Rngs(seeds[0]))
+
+    bridge = Bridge(
+        to_native=jnp.asarray,
+        to_numpy=shared.to_numpy,
+        seed=seed,
+        conventions=replace(shared.CONVENTIONS, randomness="owned"),
+    )
+    return bridge.of_layer_class(build, name, train=_train, evaluate=_evaluate, vjp=_vjp)
+
+
+def _train(layer: Any, x: Any) -> Any:
+    return layer(x, deterministic=False)
+
+
+def _evaluate(layer: Any, x: Any) -> Any:
+    return layer(x, deterministic=True)
+
+
+def _vjp(layer: Any, x: Any, dy: Any) -> tuple[Any, Any]:
+    """Differentiate a copy, since a trace must not advance the layer's own stream; then do so."""
+    answer = shared.vjp(lambda v: nnx.clone(layer)(v, deterministic=False), x, dy)
+    layer(x, deterministic=False)
+    return answer

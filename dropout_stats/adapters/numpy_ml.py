@@ -1,0 +1,75 @@
+"""numpy-ml: a dropout that wraps a layer, written for NumPy alone."""
+
+from __future__ import annotations
+
+import collections
+import collections.abc
+from typing import Any
+
+import numpy as np
+
+from dropout_stats.adapters.bridge import Bridge
+from dropout_stats.conventions import Conventions
+from dropout_stats.errors import HarnessError
+from dropout_stats.laws.reading import Array
+from dropout_stats.target import Target
+
+_SHIM = (
+    "numpy_ml imports collections.Hashable, which Python 3.10 removed: the adapter supplied it "
+    "(collections.abc.Hashable)"
+)
+_IDENTITY = "the wrapper was put around an identity layer, so that its own noise is judged"
+
+
+class _Identity:
+    """A base layer that does nothing; trainable means training mode in numpy-ml."""
+
+    def __init__(self) -> None:
+        self.trainable = True
+        self.hyperparameters: dict[str, Any] = {}
+
+    def _init_params(self) -> None:
+        """Nothing to initialise."""
+
+    def forward(self, x: Array, _retain_derived: bool = True) -> Array:  # noqa: FBT001, FBT002 - numpy-ml's signature
+        return x
+
+    def backward(self, dy: Array, _retain_grads: bool = True) -> Array:  # noqa: FBT001, FBT002 - likewise
+        return dy
+
+
+def prepare() -> None:
+    """Make numpy-ml importable."""
+    if not hasattr(collections, "Hashable"):
+        collections.Hashable = collections.abc.Hashable  # type: ignore[attr-defined]
+
+
+def adapt(target: Any, name: str) -> Target:
+    """Adapt `numpy_ml.neural_nets.wrappers.Dropout`, or a wrapper class like it."""
+    if not isinstance(target, type):
+        raise HarnessError(f"{name} is no wrapper class such as numpy_ml.neural_nets.wrappers.Dropout")
+    bridge = Bridge(
+        seed=np.random.seed,
+        conventions=Conventions(rate_argument="rate", randomness="global"),
+    )
+
+    def build(p: float) -> Any:
+        return target(_Identity(), p)
+
+    return bridge.of_layer_class(
+        build, name, train=_in_mode(True), evaluate=_in_mode(False), vjp=_vjp,
+        notes=(_SHIM, _IDENTITY),
+    )
+
+
+def _in_mode(training: bool) -> Any:  # noqa: FBT001 - the mode is the point
+    def call(layer: Any, x: Array) -> Any:
+        layer._base_layer.trainable = training  # noqa: SLF001 - unfreeze() freezes in numpy-ml 0.1.2
+        return layer.forward(x, retain_derived=False)
+
+    return call
+
+
+def _vjp(layer: Any, x: Array, dy: Array) -> tuple[Any, Any]:
+    layer._base_layer.trainable = True  # noqa: SLF001 - as above
+    return layer.forward(x), layer.backward(dy)

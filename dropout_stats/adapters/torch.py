@@ -1,0 +1,102 @@
+"""PyTorch: modules and functions on tensors."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+import torch
+
+from dropout_stats import dtypes
+from dropout_stats.adapters.bridge import Bridge
+from dropout_stats.conventions import Conventions
+from dropout_stats.errors import HarnessError
+from dropout_stats.laws.reading import Array
+from dropout_stats.target import Target
+
+_CONVENTIONS = Conventions(
+    dtypes=dtypes.available(),
+    rate_argument="rate",
+    rate_domain="[0, 1]",
+    invalid_rates="raise",
+    randomness="global",
+)
+# A user's own layer or function promises none of that.
+_UNDECLARED = Conventions(dtypes=("float32",), randomness="global")
+
+
+def adapt(
+    target: Any, name: str, *, device: str = "cpu", compile: bool = False  # noqa: A002 - torch's word
+) -> Target:
+    """Adapt a `torch.nn.Module` class, or a function of a tensor and the rate.
+
+    Args:
+        target: the class or function.
+        name: how reports call it.
+        device: where the tensors live.
+        compile: whether to judge it through `torch.compile`.
+
+    """
+    if isinstance(target, torch.nn.Module):
+        raise HarnessError(
+            f"{name} is an instance, whose rate is fixed; hand over the class, or\n"
+            f"    dropout_stats.adapt(lambda x, rate: ..., framework='torch')"
+        )
+    builtin = str(target.__module__).partition(".")[0] == "torch"
+    bridge = _bridge(device, _CONVENTIONS if builtin else _UNDECLARED)
+    if not isinstance(target, type):
+        return bridge.of_function(torch.compile(target) if compile else target, name)
+    if not compile:
+        return bridge.of_layer_class(target, name)
+
+    def build(*args: Any, **kwargs: Any) -> Any:
+        return torch.compile(target(*args, **kwargs))
+
+    # The bridge reads the rate's name there.
+    build.__signature__ = inspect.signature(target)  # type: ignore[attr-defined]
+    return bridge.of_layer_class(build, name)
+
+
+def _bridge(device: str, conventions: Conventions) -> Bridge:
+    def to_native(x: Array) -> torch.Tensor:
+        if x.dtype.name == "bfloat16":
+            return torch.from_numpy(x.view(np.int16)).view(torch.bfloat16).to(device)
+        return torch.from_numpy(x).to(device)
+
+    return Bridge(
+        to_native=to_native,
+        to_numpy=_to_numpy,
+        to_key=_to_key(device),
+        vjp=_vjp,
+        seed=torch.manual_seed,
+        conventions=conventions,
+    )
+
+
+def _to_numpy(y: Any) -> Any:
+    if isinstance(y, tuple):
+        return tuple(_to_numpy(item) for item in y)
+    if not isinstance(y, torch.Tensor):
+        return y
+    y = y.detach().cpu()
+    if y.dtype == torch.bfloat16:
+        return y.contiguous().view(torch.int16).numpy().view(dtypes.as_dtype("bfloat16"))
+    return y.numpy()
+
+
+def _to_key(device: str) -> Any:
+    def to_key(parameter: str, key: int) -> Any:
+        if parameter in ("generator", "rng"):
+            return torch.Generator(device).manual_seed(key)
+        return key
+
+    return to_key
+
+
+def _vjp(call: Any, x: torch.Tensor, dy: torch.Tensor) -> tuple[Any, Any]:
+    x = x.clone().requires_grad_()
+    answer = call(x)
+    y = answer[0] if isinstance(answer, tuple) else answer
+    (dx,) = torch.autograd.grad(y, x, dy, allow_unused=True)
+    return y, torch.zeros_like(x) if dx is None else dx
