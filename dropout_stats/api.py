@@ -123,7 +123,7 @@ def bind(
     conventions = (options.pop("conventions", None) or Conventions()).over(adapted.conventions)
     full = make_plan(
         target=adapted.name,
-        spec=target if isinstance(target, str) else None,
+        spec=adapted.spec,
         law=declared or adapted.law or laws.Inverted(),
         law_source="argument" if declared else "target" if adapted.law else "assumed",
         conventions=conventions,

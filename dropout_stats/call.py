@@ -123,7 +123,9 @@ class Caller:
     @staticmethod
     def _guard(call: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         try:
-            return function(*args, **kwargs)
+            # Edges are tried on purpose: their floating-point warnings would only be noise.
+            with np.errstate(all="ignore"):
+                return function(*args, **kwargs)
         except Exception as error:
             raise TargetError(call, f"raised {type(error).__name__}: {error}") from error
 

@@ -74,7 +74,7 @@ class Plan:
 
     Args:
         target: name of the target.
-        spec: how the target was named, where it was an import string.
+        spec: the command-line words that name the target, where there are any.
         law: the law.
         law_source: `argument`, `target` or `assumed`.
         conventions: the conventions.

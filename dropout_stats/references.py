@@ -39,6 +39,7 @@ def reference(law: Law) -> Target:
         apply=law.apply,
         name=f"reference {law.name} dropout",
         law=law,
+        spec=f"--law {law.name}",
         conventions=Conventions(
             dtypes=dtypes.available(),
             rate_domain="[0, 1]",

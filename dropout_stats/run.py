@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dropout_stats import checks
 from dropout_stats.call import Caller
 from dropout_stats.checks.bench import Bench
+from dropout_stats.checks.calls import masks_ran_out
 from dropout_stats.checks.stream import Stream
 from dropout_stats.errors import TargetError
 from dropout_stats.laws.reading import Array, Reader, Reading
@@ -173,6 +174,8 @@ class _Sampler:
             stream.stopped = f"the plan's cap of {self._plan.cap_calls} calls"
         elif self._clock() > self._deadline:
             stream.stopped = f"max_seconds, after {stream.calls} calls"
+        elif masks_ran_out(stream):
+            stream.stopped = f"no new mask comes, after {stream.calls} calls"
 
     def _draw(self, number: int) -> Reading:
         place = number % _INPUTS
@@ -223,10 +226,12 @@ def _reproduce(plan: Plan, case: Case) -> str:
     """The smallest run that meets this case again."""
     rate = "" if case.rate in (None, 0.0, 1.0) else f"{case.rate!r}"
     if plan.spec is not None:
-        rates = f" --rates {rate}" if rate else ""
-        return (
-            f"dropout-stats check {plan.spec} --law {plan.law.name}{rates} --dtypes {case.dtype} "
-            f"--checks {case.check} --seed {plan.seed}"
+        words = ["dropout-stats check", plan.spec]
+        words += [] if "--law" in plan.spec else [f"--law {plan.law.name}"]
+        words += ["--keep-prob"] if plan.conventions.rate_argument == "keep_prob" else []
+        words += [f"--rates {rate}"] if rate else []
+        return " ".join(
+            [*words, f"--dtypes {case.dtype} --checks {case.check} --seed {plan.seed}"]
         )
     rates = f"rates=[{rate}], " if rate else ""
     return (

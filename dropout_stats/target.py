@@ -39,6 +39,7 @@ class Target:
         law: the law that it declares.
         conventions: the interface that it declares.
         notes: what an adapter did or assumed, for the report.
+        spec: the command-line words that name it, for reproductions; None where it has none.
 
     With `Conventions(randomness="key")` train and vjp also get `key=`, an int that never repeats.
     With `Conventions(rate_argument="keep_prob")` they get 1 - rate in place of the rate.
@@ -54,6 +55,7 @@ class Target:
     law: Law | None = None
     conventions: Conventions | None = None
     notes: tuple[str, ...] = ()
+    spec: str | None = None
 
     def __post_init__(self) -> None:
         for field in ("train", "evaluate", "vjp", "seed", "apply"):

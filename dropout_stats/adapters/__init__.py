@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from dropout_stats.adapters.locate import locate
@@ -34,14 +35,22 @@ def adapt(target: object, *, framework: str | None = None, **options: Any) -> Ta
     if isinstance(found, Target):
         if options or framework:
             raise UsageError(f"a Target takes no options, got {', '.join(options) or 'framework'}")
-        return found
+        return replace(found, spec=target) if isinstance(target, str) else found
     if not callable(found):
         raise HarnessError(
             f"{name} is a {type(found).__name__}; a target is a dropout_stats.Target, a function "
             "(x, rate[, training]) or a layer class"
         )
     adapter = _adapter(framework or _framework_of(found) or "numpy")
-    return _with_options(adapter.adapt, found, name, options)
+    adapted = _with_options(adapter.adapt, found, name, options)
+    return replace(adapted, spec=_spec(target, framework, options))
+
+
+def _spec(target: object, framework: str | None, options: dict[str, Any]) -> str | None:
+    if not isinstance(target, str):
+        return None
+    given = {**({"framework": framework} if framework else {}), **options}
+    return " ".join([target, *(f"--option {key}={value}" for key, value in given.items())])
 
 
 def _locate(spec: str) -> object:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
 from dropout_stats.conventions import Conventions
 from dropout_stats.errors import HarnessError
-from dropout_stats.laws import Law
+from dropout_stats.laws import Inverted, Law
 from dropout_stats.laws.reading import Array
 from dropout_stats.signatures import FunctionCalls, LayerCalls, read_function, read_rate
 from dropout_stats.target import Target
@@ -17,6 +17,33 @@ from dropout_stats.target import Target
 
 def _same(value: Any) -> Any:
     return value
+
+
+def element_law(target: Any, root: str, known: Collection[str], name: str) -> Law | None:
+    """The law of a framework's own dropout; None for what a user built on the framework.
+
+    A framework's other dropouts (of channels, of samples, with other noise) have other laws: to
+    hold them to this one would accuse correct code.
+
+    Args:
+        target: the class or function.
+        root: the framework's package.
+        known: names of its dropouts that draw for each element.
+        name: how reports call it.
+
+    Raises:
+        HarnessError: it is another of the framework's own.
+
+    """
+    if str(target.__module__).partition(".")[0] not in (root, f"_{root}"):
+        return None
+    if target.__name__ in known:
+        return Inverted()
+    raise HarnessError(
+        f"{name} is not one of {root}'s dropouts of single elements ({', '.join(known)}), and no "
+        "other law is known to this version. If it does draw for each element, wrap it in a "
+        "function (x, rate) of your own and say which law holds (--law)"
+    )
 
 
 @dataclass(frozen=True)
@@ -41,7 +68,12 @@ class Bridge:
     conventions: Conventions = Conventions()
 
     def of_function(
-        self, function: Callable[..., Any], name: str, notes: tuple[str, ...] = ()
+        self,
+        function: Callable[..., Any],
+        name: str,
+        *,
+        law: Law | None = None,
+        notes: tuple[str, ...] = (),
     ) -> Target:
         """Make a target of a function `f(x, rate[, training][, key])`."""
         calls = read_function(function)
@@ -54,6 +86,7 @@ class Bridge:
             vjp=self._vjp(calls) if self.vjp else None,
             seed=None if calls.key else self.seed,
             name=name,
+            law=law,
             conventions=conventions,
             notes=notes,
         )

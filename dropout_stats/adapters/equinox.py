@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from dropout_stats.adapters import jax as shared
-from dropout_stats.adapters.bridge import Bridge
+from dropout_stats.adapters.bridge import Bridge, element_law
 from dropout_stats.errors import HarnessError
 from dropout_stats.target import Target
 
@@ -32,5 +32,9 @@ def adapt(target: Any, name: str) -> Target:
         return layer(x, key=shared.to_key("key", key), inference=False)
 
     return _BRIDGE.of_layer_class(
-        target, name, train=train, evaluate=lambda layer, x: layer(x, inference=True)
+        target,
+        name,
+        law=element_law(target, "equinox", ("Dropout",), name),
+        train=train,
+        evaluate=lambda layer, x: layer(x, inference=True),
     )

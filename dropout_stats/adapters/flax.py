@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from dropout_stats.adapters import jax as shared
-from dropout_stats.adapters.bridge import Bridge
+from dropout_stats.adapters.bridge import Bridge, element_law
 from dropout_stats.errors import HarnessError
 from dropout_stats.target import Target
 
@@ -35,7 +35,8 @@ def adapt(target: Any, name: str) -> Target:
         seed=seed,
         conventions=replace(shared.CONVENTIONS, randomness="owned"),
     )
-    return bridge.of_layer_class(build, name, train=_train, evaluate=_evaluate, vjp=_vjp)
+    law = element_law(target, "flax", ("Dropout",), name)
+    return bridge.of_layer_class(build, name, law=law, train=_train, evaluate=_evaluate, vjp=_vjp)
 
 
 def _train(layer: Any, x: Any) -> Any:

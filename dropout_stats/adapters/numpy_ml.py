@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dropout_stats.adapters.bridge import Bridge
+from dropout_stats.adapters.bridge import Bridge, element_law
 from dropout_stats.conventions import Conventions
 from dropout_stats.errors import HarnessError
 from dropout_stats.laws.reading import Array
@@ -57,7 +57,12 @@ def adapt(target: Any, name: str) -> Target:
         return target(_Identity(), p)
 
     return bridge.of_layer_class(
-        build, name, train=_in_mode(True), evaluate=_in_mode(False), vjp=_vjp,
+        build,
+        name,
+        law=element_law(target, "numpy_ml", ("Dropout",), name),
+        train=_in_mode(True),
+        evaluate=_in_mode(False),
+        vjp=_vjp,
         notes=(_SHIM, _IDENTITY),
     )
 

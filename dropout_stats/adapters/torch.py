@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from dropout_stats import dtypes
-from dropout_stats.adapters.bridge import Bridge
+from dropout_stats.adapters.bridge import Bridge, element_law
 from dropout_stats.conventions import Conventions
 from dropout_stats.errors import HarnessError
 from dropout_stats.laws.reading import Array
@@ -43,19 +43,19 @@ def adapt(
             f"{name} is an instance, whose rate is fixed; hand over the class, or\n"
             f"    dropout_stats.adapt(lambda x, rate: ..., framework='torch')"
         )
-    builtin = str(target.__module__).partition(".")[0] == "torch"
-    bridge = _bridge(device, _CONVENTIONS if builtin else _UNDECLARED)
+    law = element_law(target, "torch", ("Dropout", "dropout"), name)
+    bridge = _bridge(device, _CONVENTIONS if law else _UNDECLARED)
     if not isinstance(target, type):
-        return bridge.of_function(torch.compile(target) if compile else target, name)
+        return bridge.of_function(torch.compile(target) if compile else target, name, law=law)
     if not compile:
-        return bridge.of_layer_class(target, name)
+        return bridge.of_layer_class(target, name, law=law)
 
     def build(*args: Any, **kwargs: Any) -> Any:
         return torch.compile(target(*args, **kwargs))
 
     # The bridge reads the rate's name there.
     build.__signature__ = inspect.signature(target)  # type: ignore[attr-defined]
-    return bridge.of_layer_class(build, name)
+    return bridge.of_layer_class(build, name, law=law)
 
 
 def _bridge(device: str, conventions: Conventions) -> Bridge:

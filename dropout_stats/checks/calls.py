@@ -12,7 +12,7 @@ from dropout_stats.results import Evidence, Finding, Verdict
 def shared_noise(stream: Stream) -> str | None:
     """Say how the units are not independent draws, if they are not; None if nothing shows it."""
     if _repeats(stream) == "fail":
-        return f"only {stream.repeats.distinct} of {stream.calls} masks differ"
+        return f"only {stream.repeats.distinct} of {stream.calls} masks were new"
     if _dispersion(stream) == "fail":
         return (
             "the kept count varies "
@@ -55,6 +55,11 @@ def _explain_repeats(stream: Stream, verdict: Verdict) -> Finding:
     return Finding(verdict, message, evidence)
 
 
+def masks_ran_out(stream: Stream) -> bool:
+    """Whether masks are known to repeat and the last call brought none that was new."""
+    return bool(stream.calls) and not stream.last_was_new and _repeats(stream) == "fail"
+
+
 def _dispersion(stream: Stream) -> Verdict:
     test = stream.dispersion
     if test.log_e(stream.histogram) >= stream.setting.share.log_threshold:
@@ -76,6 +81,9 @@ def _explain_dispersion(stream: Stream, verdict: Verdict) -> Finding:
         f"over {stream.calls} calls of {setting.units} units the kept count varies "
         f"{factor:.3g} times as much as a binomial count"
     )
+    if verdict != "pass" and _repeats(stream) == "fail":
+        message = f"{seen}; but masks come back, so their counts are not new: repair that first"
+        return Finding("inconclusive", message, evidence)
     if verdict == "pass":
         message = f"{seen}. A factor of {resolution:.3g} (or its inverse) would have been caught"
     elif verdict == "inconclusive":

@@ -70,9 +70,9 @@ def _explain(stream: Stream, verdict: Verdict) -> Finding:
     if dependence and not stands_by_calls(stream, setting.keep_prob):
         return Finding(
             "inconclusive",
-            f"{seen}. But {dependence}, so these units are not so many independent draws; with "
-            f"the {len(stream.novel_shares)} calls that brought a new mask as the units, the rate "
-            "is not refuted. Repair that first",
+            f"{seen}. But {dependence}, so these units are not so many independent draws. With "
+            f"whole calls as the units ({len(stream.novel_shares)} brought a new mask) the rate is "
+            "not refuted: repair that first",
             evidence,
         )
     return Finding(

@@ -85,6 +85,7 @@ class Stream:
     violations: int = 0
     example: Violation | None = None
     ratios: tuple[float, float] | None = None
+    last_was_new: bool = True
     masks_compared: int = 0
     mask_mismatch: str | None = None
     stopped: str | None = None
@@ -110,7 +111,8 @@ class Stream:
             self.calls += 1
             self.counts += counts
             self.histogram[reading.kept] += 1
-            if self.repeats.add(reading.digest, counts):
+            self.last_was_new = self.repeats.add(reading.digest, counts)
+            if self.last_was_new:
                 self.novel_shares.append(counts.share)
             if reading.violations:
                 self._note(reading)

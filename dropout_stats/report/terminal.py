@@ -92,17 +92,17 @@ def _header(report: Report) -> RenderableType:
     assumed = "" if report.law_source != "assumed" else " (assumed: none was declared)"
     return Text.assemble(
         (f"{report.target}", "bold"),
-        f"  law {report.law}{assumed}  seed {report.seed}  "
+        f"\nlaw {report.law}{assumed}, seed {report.seed}, "
         f"false alarm {report.false_alarm:g} in all\n",
     )
 
 
 def _checks(report: Report) -> RenderableType:
     table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(overflow="fold")
+    table.add_column(no_wrap=True, min_width=max(len(result.verdict) for result in report.results))
+    table.add_column(no_wrap=True, min_width=max(len(result.check) for result in report.results))
+    table.add_column(no_wrap=True, min_width=5, justify="right")
+    table.add_column(no_wrap=True, overflow="ellipsis")
     for check in dict.fromkeys(result.check for result in report.results):
         results = [result for result in report.results if result.check == check]
         verdict = _overall(results)
@@ -132,8 +132,8 @@ def _note(verdict: Verdict, results: list[Result]) -> str:
     resolution = None if first.evidence is None else first.evidence.resolution
     units = max((result.evidence.units for result in results if result.evidence), default=0)
     if resolution is None:
-        return f"exact, {_count(units)} units" if units else "exact"
-    return f"resolves {resolution:.2g} at {first.case.where}, up to {_count(units)} units"
+        return f"exact; {_count(units)} units" if units else "exact"
+    return f"to {resolution:.2g} at {first.case.where}; {_count(units)} units"
 
 
 def _problems(report: Report) -> list[RenderableType]:

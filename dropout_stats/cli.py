@@ -1,0 +1,176 @@
+"""The command line: a thin caller of plan, run and report."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dropout_stats.errors import DropoutStatsError
+from dropout_stats.settings import merged, read_settings
+
+_EXIT = {"pass": 0, "fail": 1, "error": 2, "inconclusive": 3}
+
+
+class _List(click.ParamType):
+    """Comma-separated values of one type."""
+
+    name = "a,b"
+
+    def __init__(self, of: type) -> None:
+        self._of = of
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Any, ...]:
+        if not isinstance(value, str):
+            return tuple(value)
+        try:
+            return tuple(self._of(part.strip()) for part in value.split(",") if part.strip())
+        except ValueError:
+            self.fail(f"expected comma-separated {self._of.__name__} values, got {value!r}", param, ctx)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="dropout-stats")
+def cli() -> None:
+    """Judge dropout implementations.
+
+    Exit status: 0 pass, 1 fail, 2 usage or harness error, 3 inconclusive.
+    """
+
+
+@cli.command()
+@click.argument("target", required=False)
+@click.option("--law", help="inverted or test-scaled; by default what the target declares.")
+@click.option("--rates", type=_List(float), help="Drop rates, e.g. 0.1,0.9.")
+@click.option("--dtypes", type=_List(str), help="Types, e.g. float32,bfloat16.")
+@click.option("--checks", type=_List(str), help="Only these ids or patterns, e.g. rate.*,calls.*.")
+@click.option("--skip", type=_List(str), help="Not these ids or patterns.")
+@click.option("--keep-prob", is_flag=True, help="The target takes the keep probability.")
+@click.option("--resolution", type=float, help="In standard deviations of a unit [2**-10].")
+@click.option("--false-alarm", type=float, help="Total chance to fail correct code [1e-6].")
+@click.option("--power", type=float, help="Chance to catch a stated resolution [0.99].")
+@click.option("--max-seconds", type=float, help="Time for sampling [60].")
+@click.option("--seed", type=int, help="Seed of the run [fresh].")
+@click.option("--option", "options", multiple=True, metavar="KEY=VALUE",
+              help="Option of the adapter, e.g. device=cuda or framework=torch.")
+@click.option("--json", "json_file", type=click.Path(dir_okay=False), help="Write the report.")
+@click.option("--html", "html_file", type=click.Path(dir_okay=False), help="Write a page.")
+@click.option("--junit", "junit_file", type=click.Path(dir_okay=False), help="Write JUnit XML.")
+@click.option("--dry-run", is_flag=True, help="Only say what would run.")
+def check(
+    target: str | None,
+    options: Sequence[str],
+    json_file: str | None,
+    html_file: str | None,
+    junit_file: str | None,
+    *,
+    keep_prob: bool,
+    dry_run: bool,
+    **given: Any,
+) -> None:
+    """Judge TARGET: package.module:attribute or path/file.py:name.
+
+    Without TARGET, the built-in reference is judged.
+    """
+    from dropout_stats import api
+
+    settings = read_settings(Path.cwd())
+    name = target or settings.get("target")
+    arguments = merged(settings, given)
+    if keep_prob:
+        arguments["conventions"] = _taking_keep_prob(arguments.get("conventions"))
+    judged = _target(name, options)
+    if dry_run:
+        _show(api.plan(judged, **arguments))
+        return
+    report = api.check(judged, **arguments)
+    _show(report)
+    for path, text in (
+        (json_file, report.to_json), (html_file, report.to_html), (junit_file, report.to_junit)
+    ):
+        if path:
+            Path(path).write_text(text(), encoding="utf-8")
+    sys.exit(_EXIT[report.verdict])
+
+
+@cli.command(name="list")
+def list_checks() -> None:
+    """List the checks and what each of them asks."""
+    from dropout_stats.checks import ALL
+
+    width = max(len(check.id) for check in ALL)
+    for one in ALL:
+        click.echo(f"{one.id:<{width}}  {one.question}")
+
+
+@cli.command()
+@click.argument("check_id", metavar="CHECK")
+def explain(check_id: str) -> None:
+    """Say what CHECK asks, and why."""
+    from dropout_stats.checks import by_id
+    from dropout_stats.errors import UsageError, did_you_mean
+
+    if check_id not in by_id:
+        raise UsageError(f"there is no check {check_id!r}.{did_you_mean(check_id, by_id)}")
+    found = by_id[check_id]
+    click.echo(f"{found.id}\n\n{found.question}\n{found.why}")
+
+
+@cli.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+def report(file: str) -> None:
+    """Print a report that `check --json` wrote, with its exit status."""
+    from dropout_stats.report import Report
+
+    loaded = Report.from_json(Path(file).read_text(encoding="utf-8"))
+    _show(loaded)
+    sys.exit(_EXIT[loaded.verdict])
+
+
+def _target(name: str | None, options: Sequence[str]) -> Any:
+    from dropout_stats.adapters import adapt
+    from dropout_stats.laws import Inverted
+    from dropout_stats.references import reference
+
+    if name is None:
+        return reference(Inverted())
+    return adapt(name, **dict(_option(option) for option in options))
+
+
+def _option(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise click.BadParameter(f"expected KEY=VALUE, got {text!r}", param_hint="--option")
+    return key, {"true": True, "false": False}.get(value.lower(), value)
+
+
+def _taking_keep_prob(conventions: Any) -> Any:
+    from dataclasses import replace
+
+    from dropout_stats.conventions import Conventions
+
+    return replace(conventions or Conventions(), rate_argument="keep_prob")
+
+
+def _show(what: Any) -> None:
+    from rich.console import Console
+
+    from dropout_stats.report import Report
+    from dropout_stats.report.terminal import plan_renderable, renderable
+
+    console = Console(highlight=False, soft_wrap=False)
+    console.print(renderable(what) if isinstance(what, Report) else plan_renderable(what))
+
+
+def main() -> None:
+    """Run the command line; errors of this library become a paragraph and status 2."""
+    try:
+        cli()
+    except DropoutStatsError as error:
+        click.echo(f"dropout-stats: {error}", err=True)
+        sys.exit(2)

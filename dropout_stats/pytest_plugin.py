@@ -1,0 +1,158 @@
+"""`pytest --dropout-target package.module:attribute`: one test item a case, no test file needed.
+
+This module is imported by every pytest run of everybody who installed the package, so it imports
+nothing but pytest until a target is named. It never runs a check by itself: an item asks the run
+that the command line uses for one result.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dropout_stats.parametrize import BoundCase
+
+_SESSION_SEED = "dropout_stats_seed"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of the command line that make sense here."""
+    group = parser.getgroup("dropout-stats", "judge a dropout implementation")
+    add = group.addoption
+    add("--dropout-target", metavar="TARGET", help="package.module:attribute or path/file.py:name")
+    add("--dropout-law", metavar="LAW", help="inverted or test-scaled")
+    add("--dropout-rates", metavar="A,B", help="drop rates")
+    add("--dropout-dtypes", metavar="A,B", help="types it is fed")
+    add("--dropout-checks", metavar="A,B", help="only these check ids or patterns")
+    add("--dropout-resolution", metavar="R", type=float, help="in standard deviations of a unit")
+    add("--dropout-false-alarm", metavar="P", type=float, help="total chance to fail correct code")
+    add("--dropout-max-seconds", metavar="S", type=float, help="time for sampling")
+    add("--dropout-seed", metavar="N", type=int, help="seed of the run; fresh by default")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the seed where there is one process: workers get theirs from it."""
+    if not config.getoption("--dropout-target"):
+        return
+    import secrets
+
+    handed = getattr(config, "workerinput", {}).get(_SESSION_SEED)
+    chosen = config.getoption("--dropout-seed")
+    seed = chosen if chosen is not None else handed
+    config.stash[_SEED] = secrets.randbits(48) if seed is None else seed
+
+
+_SEED = pytest.StashKey[int]()
+_CASES = pytest.StashKey["tuple[BoundCase, ...]"]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Hand the seed to a worker of pytest-xdist, so that all workers plan the same run."""
+    if _SEED in node.config.stash:
+        node.workerinput[_SESSION_SEED] = node.config.stash[_SEED]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(
+    session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Add the cases before `-k` and `-m` select among the items."""
+    if not config.getoption("--dropout-target"):
+        return
+    cases = _plan(config)
+    config.stash[_CASES] = cases
+    parent = DropoutCollector.from_parent(session, name="dropout-stats")
+    mine = [DropoutItem.from_parent(parent, name=case.id, case=case) for case in cases]
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in mine:  # with --dist loadgroup no stream is drawn by two workers
+            item.add_marker(pytest.mark.xdist_group(item.case.planned.case.where))
+    items += mine
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say what is judged, and with which seed."""
+    target = config.getoption("--dropout-target")
+    if not target:
+        return None
+    return f"dropout-stats: target {target}, seed {config.stash[_SEED]}"
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Print diagnoses and observations of the cases that ran in this process."""
+    cases = config.stash.get(_CASES, ())
+    if not cases:
+        return
+    report = cases[0].session.report()
+    if not (report.diagnoses or report.observations):
+        return
+    terminalreporter.section("dropout-stats")
+    for diagnosis in report.diagnoses:
+        terminalreporter.line(f"diagnosis: {diagnosis.name}: {diagnosis.explanation}")
+        terminalreporter.line(f"  fix: {diagnosis.fix}")
+    for observation in report.observations:
+        terminalreporter.line(f"observed: {observation}")
+
+
+class DropoutCollector(pytest.Collector):
+    """The parent of the cases: stands where a test file would."""
+
+    def collect(self) -> Iterable[pytest.Item]:
+        """Nothing to collect: the items are made from the plan."""
+        return []
+
+
+class DropoutItem(pytest.Item):
+    """One case of the plan."""
+
+    def __init__(self, *, case: BoundCase, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.case = case
+
+    def runtest(self) -> None:
+        """Ask for the result of this case."""
+        self.case.check()
+
+    def repr_failure(
+        self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None
+    ) -> Any:
+        """Show the failure text: a traceback through this library helps nobody."""
+        if isinstance(excinfo.value, AssertionError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, None, str]:
+        """Name the case in reports."""
+        return self.config.rootpath, None, f"dropout-stats: {self.name}"
+
+
+def _plan(config: pytest.Config) -> tuple[BoundCase, ...]:
+    from dropout_stats.errors import DropoutStatsError
+    from dropout_stats.parametrize import bound_cases
+    from dropout_stats.settings import merged, read_settings
+
+    option = config.getoption
+    given = {
+        "law": option("--dropout-law"),
+        "rates": _split(option("--dropout-rates"), float),
+        "dtypes": _split(option("--dropout-dtypes"), str),
+        "checks": _split(option("--dropout-checks"), str),
+        "resolution": option("--dropout-resolution"),
+        "false_alarm": option("--dropout-false-alarm"),
+        "max_seconds": option("--dropout-max-seconds"),
+        "seed": config.stash[_SEED],
+    }
+    try:
+        settings = read_settings(config.rootpath)
+        return bound_cases(option("--dropout-target"), **merged(settings, given))
+    except (DropoutStatsError, ValueError) as error:
+        raise pytest.UsageError(f"--dropout-target {option('--dropout-target')}: {error}") from error
+
+
+def _split(text: str | None, of: type) -> tuple[Any, ...] | None:
+    return None if text is None else tuple(of(part.strip()) for part in text.split(","))
