@@ -78,8 +78,9 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module(f"dropout_stats.{_HOMES[name]}"), name)
     from dropout_stats.errors import did_you_mean
 
-    raise AttributeError(f"module 'dropout_stats' has no attribute {name!r}."
-                         f"{did_you_mean(name, __all__)}")
+    raise AttributeError(
+        f"module 'dropout_stats' has no attribute {name!r}.{did_you_mean(name, __all__)}"
+    )
 
 
 def __dir__() -> list[str]:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import version
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import scipy
@@ -59,9 +59,7 @@ class Options(TypedDict, total=False):
     seed: int | None
 
 
-def check(
-    target: object, law: Law | str | None = None, **options: Unpack[Options]
-) -> Report:
+def check(target: object, law: Law | str | None = None, **options: Unpack[Options]) -> Report:
     """Judge a dropout implementation.
 
     Args:
@@ -107,27 +105,30 @@ class BoundRun(Run):
         self.started = time.monotonic()
 
 
-def bind(
-    target: object, law: Law | str | None = None, **options: Unpack[Options]
-) -> BoundRun:
+def bind(target: object, law: Law | str | None = None, **options: Unpack[Options]) -> BoundRun:
     """Adapt the target and plan its run; every front end starts here."""
     for name in options:
         if name not in Options.__annotations__:
             known = Options.__annotations__
             raise UsageError(f"unknown option {name!r}.{did_you_mean(name, known)}")
-    wanted, skip = options.pop("checks", None), options.pop("skip", ())
+    wanted, skip = options.get("checks"), options.get("skip", ())
     known_patterns(wanted, "checks")
     known_patterns(skip, "skip")
     adapted = adapt(target)
     declared = laws.by_name(law) if isinstance(law, str) else law
-    conventions = (options.pop("conventions", None) or Conventions()).over(adapted.conventions)
+    conventions = (options.get("conventions") or Conventions()).over(adapted.conventions)
+    sampling: Any = {
+        name: value
+        for name, value in options.items()
+        if name not in ("checks", "skip", "conventions")
+    }
     full = make_plan(
         target=adapted.name,
         spec=adapted.spec,
         law=declared or adapted.law or laws.Inverted(),
         law_source="argument" if declared else "target" if adapted.law else "assumed",
         conventions=conventions,
-        **options,
+        **sampling,
     )
     return BoundRun(full.selecting(wanted, skip), adapted)
 

@@ -15,7 +15,7 @@ from dropout_stats.settings import merged, read_settings
 _EXIT = {"pass": 0, "fail": 1, "error": 2, "inconclusive": 3}
 
 
-class _List(click.ParamType):
+class _List(click.ParamType[tuple[Any, ...]]):
     """Comma-separated values of one type."""
 
     name = "a,b"
@@ -31,7 +31,9 @@ class _List(click.ParamType):
         try:
             return tuple(self._of(part.strip()) for part in value.split(",") if part.strip())
         except ValueError:
-            self.fail(f"expected comma-separated {self._of.__name__} values, got {value!r}", param, ctx)
+            self.fail(
+                f"expected comma-separated {self._of.__name__} values, got {value!r}", param, ctx
+            )
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -56,8 +58,13 @@ def cli() -> None:
 @click.option("--power", type=float, help="Chance to catch a stated resolution [0.99].")
 @click.option("--max-seconds", type=float, help="Time for sampling [60].")
 @click.option("--seed", type=int, help="Seed of the run [fresh].")
-@click.option("--option", "options", multiple=True, metavar="KEY=VALUE",
-              help="Option of the adapter, e.g. device=cuda or framework=torch.")
+@click.option(
+    "--option",
+    "options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Option of the adapter, e.g. device=cuda or framework=torch.",
+)
 @click.option("--json", "json_file", type=click.Path(dir_okay=False), help="Write the report.")
 @click.option("--html", "html_file", type=click.Path(dir_okay=False), help="Write a page.")
 @click.option("--junit", "junit_file", type=click.Path(dir_okay=False), help="Write JUnit XML.")
@@ -91,7 +98,9 @@ def check(
     report = api.check(judged, **arguments)
     _show(report)
     for path, text in (
-        (json_file, report.to_json), (html_file, report.to_html), (junit_file, report.to_junit)
+        (json_file, report.to_json),
+        (html_file, report.to_html),
+        (junit_file, report.to_junit),
     ):
         if path:
             Path(path).write_text(text(), encoding="utf-8")

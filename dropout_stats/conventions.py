@@ -54,7 +54,9 @@ class Conventions:
         _choose("randomness", self.randomness, (None, *get_args(Randomness)))
         low, high = self.ndims
         if not 0 <= low <= high:
-            raise UsageError(f"ndims must be (smallest, largest) with 0 <= smallest, got {self.ndims}")
+            raise UsageError(
+                f"ndims must be (smallest, largest) with 0 <= smallest, got {self.ndims}"
+            )
         if self.max_shapes is not None and self.max_shapes < 1:
             raise UsageError(f"max_shapes must be at least 1, got {self.max_shapes!r}")
 
@@ -70,8 +72,11 @@ class Conventions:
         """These conventions, with what they leave at its default filled from the target's own."""
         if adapted is None:
             return self
-        left = {f.name: getattr(adapted, f.name) for f in fields(self)
-                if getattr(self, f.name) == f.default}
+        left = {
+            f.name: getattr(adapted, f.name)
+            for f in fields(self)
+            if getattr(self, f.name) == f.default
+        }
         return replace(self, **left)
 
 

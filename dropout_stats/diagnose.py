@@ -276,8 +276,12 @@ def diagnose(results: Sequence[Result], law: Law) -> tuple[Diagnosis, ...]:
     explaining = [s for s in bugs if _deviates(s, observed, law) and _explains(s, observed, law)]
     found = _simplest_first(explaining) or [s for s in bugs if _is_part(s, observed, law)]
     named = [Diagnosis(s.name, s.explanation, s.fix) for s in found]
-    named += [diagnosis for check, diagnosis in _BY_CHECK if check in failed and not (
-        check == "gradient.same_noise" and "gradient.dropped_is_zero" in failed)]
+    named += [
+        diagnosis
+        for check, diagnosis in _BY_CHECK
+        if check in failed
+        and not (check == "gradient.same_noise" and "gradient.dropped_is_zero" in failed)
+    ]
     return tuple(dict.fromkeys(named))
 
 

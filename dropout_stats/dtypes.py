@@ -21,7 +21,9 @@ def has_bfloat16() -> bool:
 
 def available() -> tuple[str, ...]:
     """The known types that this installation can make arrays of, float32 first."""
-    others = [name for name in KNOWN if name != "float32" and (name != "bfloat16" or has_bfloat16())]
+    others = [
+        name for name in KNOWN if name != "float32" and (name != "bfloat16" or has_bfloat16())
+    ]
     return ("float32", *others)
 
 
@@ -30,7 +32,8 @@ def as_dtype(name: str) -> np.dtype[np.generic]:
     """Return the NumPy type of this name; bfloat16 is `ml_dtypes.bfloat16`."""
     if name not in KNOWN:
         raise UsageError(
-            f"unknown dtype {name!r}: expected one of {', '.join(KNOWN)}.{did_you_mean(name, KNOWN)}"
+            f"unknown dtype {name!r}: expected one of {', '.join(KNOWN)}."
+            f"{did_you_mean(name, KNOWN)}"
         )
     if name != "bfloat16":
         return np.dtype(name)
@@ -38,7 +41,8 @@ def as_dtype(name: str) -> np.dtype[np.generic]:
         raise UsageError(
             "dtype 'bfloat16' needs the package ml_dtypes: pip install 'dropout-stats[bfloat16]'"
         )
-    return np.dtype(importlib.import_module("ml_dtypes").bfloat16)
+    bfloat16: np.dtype[np.generic] = np.dtype(importlib.import_module("ml_dtypes").bfloat16)
+    return bfloat16
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,16 @@ class Plan:
         return sum(stream.expected_calls * stream.setting.units for stream in self.streams)
 
     @property
+    def seconds_by_stream(self) -> dict[tuple[float, str], float]:
+        """How `max_seconds` is divided: as the expected units are."""
+        return {
+            (stream.setting.rate, stream.setting.dtype): self.max_seconds
+            * (stream.expected_calls * stream.setting.units)
+            / self.units
+            for stream in self.streams
+        }
+
+    @property
     def rates(self) -> tuple[float, ...]:
         """The rates of the streams."""
         return tuple(dict.fromkeys(stream.setting.rate for stream in self.streams))
@@ -169,13 +179,20 @@ def make_plan(
     finest = DEFAULT_RESOLUTION if resolution is None else resolution
     _require(0 < finest <= 0.5, "resolution", finest, "in (0, 0.5] standard deviations")
     inner = [rate for rate in rates if 0 < rate < 1]
-    spending = [check.id for check in checks.ALL if isinstance(check, checks.StreamCheck)
-                and check.spends]
+    spending = [
+        check.id for check in checks.ALL if isinstance(check, checks.StreamCheck) and check.spends
+    ]
     share = split(false_alarm, len(inner) * len(dtypes) * len(spending))
     streams = tuple(
         _stream_plan(
-            law, conventions, rate, dtype, given, share, power,
-            finest if dtype == dtypes[0] else min(finest * COARSER, 0.5),
+            law=law,
+            conventions=conventions,
+            rate=rate,
+            dtype=dtype,
+            given=given,
+            share=share,
+            power=power,
+            resolution=finest if dtype == dtypes[0] else min(finest * COARSER, 0.5),
         )
         for dtype in dtypes
         for rate in inner
@@ -217,9 +234,7 @@ def _cases(
             "rate 0": [(0.0, dtype) for dtype in dtypes],
             "rate 1": [(1.0, dtype) for dtype in dtypes],
         }
-        cases += [
-            PlannedCase(Case(check.id, dtype, rate)) for rate, dtype in places[check.places]
-        ]
+        cases += [PlannedCase(Case(check.id, dtype, rate)) for rate, dtype in places[check.places]]
     return tuple(cases)
 
 
@@ -234,6 +249,7 @@ def _planned(check: checks.StreamCheck, setting: Setting, share: Share) -> Plann
 
 
 def _stream_plan(
+    *,
     law: Law,
     conventions: Conventions,
     rate: float,
@@ -367,6 +383,6 @@ def _valid_seed(seed: int) -> int:
     return seed
 
 
-def _require(condition: bool, name: str, value: object, expected: str) -> None:  # noqa: FBT001
+def _require(condition: bool, name: str, value: object, expected: str) -> None:
     if not condition:
         raise UsageError(f"{name} must be {expected}, got {value!r}")

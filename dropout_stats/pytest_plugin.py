@@ -118,9 +118,7 @@ class DropoutItem(pytest.Item):
         """Ask for the result of this case."""
         self.case.check()
 
-    def repr_failure(
-        self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None
-    ) -> Any:
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Show the failure text: a traceback through this library helps nobody."""
         if isinstance(excinfo.value, AssertionError):
             return str(excinfo.value)
@@ -151,7 +149,9 @@ def _plan(config: pytest.Config) -> tuple[BoundCase, ...]:
         settings = read_settings(config.rootpath)
         return bound_cases(option("--dropout-target"), **merged(settings, given))
     except (DropoutStatsError, ValueError) as error:
-        raise pytest.UsageError(f"--dropout-target {option('--dropout-target')}: {error}") from error
+        raise pytest.UsageError(
+            f"--dropout-target {option('--dropout-target')}: {error}"
+        ) from error
 
 
 def _split(text: str | None, of: type) -> tuple[Any, ...] | None:

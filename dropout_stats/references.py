@@ -47,4 +47,3 @@ def reference(law: Law) -> Target:
             randomness="owned",
         ),
     )
-

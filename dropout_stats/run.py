@@ -38,7 +38,7 @@ class Run:
         self._bench = Bench(caller, plan.law, plan.conventions, plan.seed, plan.shapes)
         self._observations: dict[str, None] = dict.fromkeys(target.notes)
         self._clock = clock
-        self._seconds_left = plan.max_seconds
+        self._seconds_left = 0.0
         self._findings: dict[tuple[float, str], dict[str, Finding]] = {}
 
     @property
@@ -79,17 +79,19 @@ class Run:
             return Finding("fail", str(error))
         except Exception as error:  # noqa: BLE001 - a broken check must not take the others along
             where = _last_place(error)
-            return Finding("error", f"the check itself broke: {type(error).__name__}: {error} {where}")
+            return Finding(
+                "error", f"the check itself broke: {type(error).__name__}: {error} {where}"
+            )
 
     def _stream_findings(self, plan: StreamPlan) -> dict[str, Finding]:
         place = (plan.setting.rate, plan.setting.dtype)
         if place not in self._findings:
-            streams_left = max(1, len(self.plan.streams) - len(self._findings))
-            seconds = self._seconds_left / streams_left
+            # What earlier streams left unused is there for the later ones.
+            self._seconds_left += self.plan.seconds_by_stream[place]
             started = self._clock()
-            sampler = _Sampler(self._bench, plan, self._clock, started + seconds)
+            sampler = _Sampler(self._bench, plan, self._clock, started + self._seconds_left)
             self._findings[place] = sampler.findings(self._judges(plan))
-            self._seconds_left -= self._clock() - started
+            self._seconds_left = max(0.0, self._seconds_left - (self._clock() - started))
         return self._findings[place]
 
     def _judges(self, plan: StreamPlan) -> list[checks.StreamCheck]:
@@ -230,13 +232,9 @@ def _reproduce(plan: Plan, case: Case) -> str:
         words += [] if "--law" in plan.spec else [f"--law {plan.law.name}"]
         words += ["--keep-prob"] if plan.conventions.rate_argument == "keep_prob" else []
         words += [f"--rates {rate}"] if rate else []
-        return " ".join(
-            [*words, f"--dtypes {case.dtype} --checks {case.check} --seed {plan.seed}"]
-        )
+        return " ".join([*words, f"--dtypes {case.dtype} --checks {case.check} --seed {plan.seed}"])
     rates = f"rates=[{rate}], " if rate else ""
     return (
         f"ds.check(target, ds.laws.{type(plan.law).__name__}(), {rates}dtypes=[{case.dtype!r}], "
         f"checks=[{case.check!r}], seed={plan.seed})"
     )
-
-

@@ -10,8 +10,22 @@ from typing import Any
 from dropout_stats.conventions import RateArgument
 from dropout_stats.errors import HarnessError
 
-_RATE_NAMES = ("rate", "drop_rate", "dropout_rate", "drop_prob", "dropout_prob", "drop_probability",
-               "p_drop", "p_dropout", "dropout_p", "dropout", "drop", "ratio", "p", "prob")
+_RATE_NAMES = (
+    "rate",
+    "drop_rate",
+    "dropout_rate",
+    "drop_prob",
+    "dropout_prob",
+    "drop_probability",
+    "p_drop",
+    "p_dropout",
+    "dropout_p",
+    "dropout",
+    "drop",
+    "ratio",
+    "p",
+    "prob",
+)
 _KEEP_NAMES = ("keep_prob", "keep_rate", "keep_probability", "keep_p", "p_keep", "keep", "keepprob")
 _AMBIGUOUS = ("p", "prob", "dropout", "drop", "ratio")
 _TRAINING: dict[str, tuple[Any, Any]] = {

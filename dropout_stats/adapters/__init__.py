@@ -88,8 +88,9 @@ def _name(target: object) -> str:
 def _with_options(
     function: Callable[..., Target], found: object, name: str, options: dict[str, Any]
 ) -> Target:
-    known = [p.name for p in inspect.signature(function).parameters.values()
-             if p.kind is p.KEYWORD_ONLY]
+    known = [
+        p.name for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY
+    ]
     for option in options:
         if option not in known:
             raise UsageError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dropout_stats.conventions import Conventions
@@ -65,7 +65,7 @@ class Bridge:
     to_key: Callable[[str, int], Any] = lambda _, key: key
     vjp: Callable[[Callable[[Any], Any], Any, Any], tuple[Any, Any]] | None = None
     seed: Callable[[int], object] | None = None
-    conventions: Conventions = Conventions()
+    conventions: Conventions = field(default_factory=Conventions)
 
     def of_function(
         self,
@@ -81,7 +81,7 @@ class Bridge:
         if calls.key:
             conventions = replace(conventions, randomness="key")
         return Target(
-            train=lambda x, rate, key=0: self.to_numpy(self._train(calls, rate, key)(self.to_native(x))),
+            train=self._train_numpy(calls),
             evaluate=self._evaluate(calls) if calls.training else None,
             vjp=self._vjp(calls) if self.vjp else None,
             seed=None if calls.key else self.seed,
@@ -151,7 +151,8 @@ class Bridge:
         missing = [
             p.name
             for p in parameters.values()
-            if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+            if p.default is p.empty
+            and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
             and p.name != rate.name
         ]
         if missing:
@@ -175,6 +176,12 @@ class Bridge:
     def _train(self, calls: FunctionCalls, rate: float, key: int) -> Callable[[Any], Any]:
         native = self.to_key(calls.key, key) if calls.key else None
         return lambda x: calls.train(x, rate, native)
+
+    def _train_numpy(self, calls: FunctionCalls) -> Callable[..., Any]:
+        def train(x: Array, rate: float, key: int = 0) -> Any:
+            return self.to_numpy(self._train(calls, rate, key)(self.to_native(x)))
+
+        return train
 
     def _evaluate(self, calls: FunctionCalls) -> Callable[..., Any]:
         return lambda x, rate: self.to_numpy(calls.evaluate(self.to_native(x), rate))

@@ -31,10 +31,10 @@ class _Identity:
     def _init_params(self) -> None:
         """Nothing to initialise."""
 
-    def forward(self, x: Array, _retain_derived: bool = True) -> Array:  # noqa: FBT001, FBT002 - numpy-ml's signature
+    def forward(self, x: Array, _retain_derived: bool = True) -> Array:
         return x
 
-    def backward(self, dy: Array, _retain_grads: bool = True) -> Array:  # noqa: FBT001, FBT002 - likewise
+    def backward(self, dy: Array, _retain_grads: bool = True) -> Array:
         return dy
 
 
@@ -47,7 +47,9 @@ def prepare() -> None:
 def adapt(target: Any, name: str) -> Target:
     """Adapt `numpy_ml.neural_nets.wrappers.Dropout`, or a wrapper class like it."""
     if not isinstance(target, type):
-        raise HarnessError(f"{name} is no wrapper class such as numpy_ml.neural_nets.wrappers.Dropout")
+        raise HarnessError(
+            f"{name} is no wrapper class such as numpy_ml.neural_nets.wrappers.Dropout"
+        )
     bridge = Bridge(
         seed=np.random.seed,
         conventions=Conventions(rate_argument="rate", randomness="global"),
@@ -67,14 +69,14 @@ def adapt(target: Any, name: str) -> Target:
     )
 
 
-def _in_mode(training: bool) -> Any:  # noqa: FBT001 - the mode is the point
+def _in_mode(training: bool) -> Any:
     def call(layer: Any, x: Array) -> Any:
-        layer._base_layer.trainable = training  # noqa: SLF001 - unfreeze() freezes in numpy-ml 0.1.2
+        layer._base_layer.trainable = training  # unfreeze() freezes in 0.1.2
         return layer.forward(x, retain_derived=False)
 
     return call
 
 
 def _vjp(layer: Any, x: Array, dy: Array) -> tuple[Any, Any]:
-    layer._base_layer.trainable = True  # noqa: SLF001 - as above
+    layer._base_layer.trainable = True
     return layer.forward(x), layer.backward(dy)

@@ -27,7 +27,11 @@ _UNDECLARED = Conventions(dtypes=("float32",), randomness="global")
 
 
 def adapt(
-    target: Any, name: str, *, device: str = "cpu", compile: bool = False  # noqa: A002 - torch's word
+    target: Any,
+    name: str,
+    *,
+    device: str = "cpu",
+    compile: bool = False,  # noqa: A002 - torch's word
 ) -> Target:
     """Adapt a `torch.nn.Module` class, or a function of a tensor and the rate.
 

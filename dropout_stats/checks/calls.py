@@ -39,7 +39,9 @@ def _explain_repeats(stream: Stream, verdict: Verdict) -> Finding:
         log10_e=repeats.log_e() / math.log(10),
         resolution=resolution,
     )
-    seen = f"{repeats.distinct} different masks in {repeats.patterns} calls of {setting.units} units"
+    seen = (
+        f"{repeats.distinct} different masks in {repeats.patterns} calls of {setting.units} units"
+    )
     if verdict == "pass":
         message = f"{seen}. Masks from a pool of {resolution:.0f} would have been caught"
     elif verdict == "inconclusive":
@@ -92,9 +94,8 @@ def _explain_dispersion(stream: Stream, verdict: Verdict) -> Finding:
             "(or its inverse)"
         )
     else:
-        message = (
-            f"{seen}, whatever the rate (e-value 10^{evidence.log10_e:.1f}): "
-            + ("units of a call share their draws" if factor > 1 else "the count is held fixed")
+        message = f"{seen}, whatever the rate (e-value 10^{evidence.log10_e:.1f}): " + (
+            "units of a call share their draws" if factor > 1 else "the count is held fixed"
         )
     return Finding(verdict, message, evidence)
 

@@ -47,7 +47,8 @@ def _run(bench: Bench, case: Case) -> list[_Pass]:
                     f"returned {name} of shape {array.shape}; expected {shape}",
                 )
         changed = handed.tobytes() != dy.tobytes()
-        passes.append(_Pass(*(a.astype(np.float64) for a in (x, dy, y, dx)), dy_changed=changed))
+        x, dy, y, dx = (array.astype(np.float64) for array in (x, dy, y, dx))
+        passes.append(_Pass(x, dy, y, dx, dy_changed=changed))
     return passes
 
 

@@ -87,9 +87,7 @@ def _invalid_rate(bench: Bench, case: Case) -> Finding:
             observation=f"invalid rates: {behaviour}",
         )
     if accepted:
-        return Finding(
-            "fail", f"declared to raise at invalid rates, but {behaviour}"
-        )
+        return Finding("fail", f"declared to raise at invalid rates, but {behaviour}")
     return Finding("pass", f"raises at the rates {', '.join(f'{rate:g}' for rate in rates)}")
 
 

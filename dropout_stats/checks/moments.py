@@ -228,7 +228,8 @@ def _enumerated(bench: Bench, case: Case) -> Finding:
             return Finding(
                 "fail",
                 f"summed over all {2**_ENUMERATED_UNITS} masks, {name} at index {place} is "
-                f"{got[place]:.9g}; expected {expected[place]:.9g} for the input {given[place]:.9g}",
+                f"{got[place]:.9g}; expected {expected[place]:.9g} for the input "
+                f"{given[place]:.9g}",
             )
     return Finding(
         "pass", f"E[A] and Var[A] are exact, summed over all {2**_ENUMERATED_UNITS} masks"

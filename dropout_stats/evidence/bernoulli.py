@@ -60,7 +60,7 @@ def log_likelihood(counts: Counts, probability: float) -> float:
 
 
 def divergence(counts: Counts, null: float) -> float:
-    """trials * KL(share || null): the most that any constant probability gains over the null."""
+    """Trials * KL(share || null): the most that any constant probability gains over the null."""
     return log_likelihood(counts, counts.share) - log_likelihood(counts, null)
 
 
@@ -115,9 +115,7 @@ class BernoulliTest:
     def log_e(self, counts: Counts) -> float:
         """Natural logarithm of the e-value against the null; its mean under the null is <= 1."""
         weights, _, success, failure = self._alternatives
-        return float(
-            logsumexp(weights + counts.successes * success + counts.failures * failure)
-        )
+        return float(logsumexp(weights + counts.successes * success + counts.failures * failure))
 
     def excludes_departures(self, counts: Counts) -> bool:
         """Whether every departure of at least the declared size has been excluded."""
@@ -156,9 +154,9 @@ class BernoulliTest:
     def interval(self, counts: Counts, error: float) -> tuple[float, float]:
         """Confidence sequence for the success probability, with coverage 1 - error at every look.
 
-        It is the set of probabilities that a mixture does not reject, widened by the band: nine
-        tenths the mixture of the test, which is sharp near the null, one tenth Beta(1/2, 1/2), which
-        is good everywhere.
+        It is the set of probabilities that a mixture does not reject, widened by the band. Nine
+        tenths are the mixture of the test, sharp near the null; one tenth is Beta(1/2, 1/2), good
+        everywhere.
         """
         if not counts.trials:
             return 0.0, 1.0

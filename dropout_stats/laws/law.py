@@ -96,7 +96,8 @@ class TwoValued:
         """Multiply the kept units by the kept factor, in the type of x; the others become 0."""
         if rate == 1:
             return np.zeros_like(x)
-        return np.where(noise, x * x.dtype.type(self.kept_factor(rate)), x.dtype.type(0))
+        scaled = x * x.dtype.type(self.kept_factor(rate))
+        return np.asarray(np.where(noise, scaled, x.dtype.type(0)))
 
     def evaluate(self, x: Array, rate: float) -> Array:
         """Multiply by the evaluation factor, in the type of x."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dropout_stats import dtypes
 
-Array = NDArray[np.generic]
+Array: TypeAlias = NDArray[Any]  # of a floating-point type, bfloat16 included
 
 _FLOAT32_EPS = float(np.finfo(np.float32).eps)
 

@@ -31,13 +31,11 @@ def load(text: str) -> Report:
         ) from error
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         found = values.get("format") if isinstance(values, dict) else type(values).__name__
-        raise UsageError(f"expected a JSON object with \"format\": {FORMAT!r}, found {found!r}")
+        raise UsageError(f'expected a JSON object with "format": {FORMAT!r}, found {found!r}')
     try:
         return _report(values)
     except (KeyError, TypeError) as error:
-        raise UsageError(
-            f"the report is damaged: {type(error).__name__} at {error}"
-        ) from error
+        raise UsageError(f"the report is damaged: {type(error).__name__} at {error}") from error
 
 
 def _report(values: dict[str, Any]) -> Report:

@@ -7,7 +7,12 @@ from xml.etree import ElementTree
 from dropout_stats.report.model import Report
 from dropout_stats.results import Result
 
-_TAGS = {"fail": "failure", "inconclusive": "failure", "error": "error", "not-applicable": "skipped"}
+_TAGS = {
+    "fail": "failure",
+    "inconclusive": "failure",
+    "error": "error",
+    "not-applicable": "skipped",
+}
 
 
 def dump(report: Report) -> str:

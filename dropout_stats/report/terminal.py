@@ -62,8 +62,16 @@ def renderable(report: Report) -> RenderableType:
 def plan_renderable(plan: Plan) -> RenderableType:
     """Return the plan for a rich console."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("dtype", "rate", "call", "units", "at most", "rate within", "count variance",
-                   "mask pool"):
+    for column in (
+        "dtype",
+        "rate",
+        "call",
+        "units",
+        "at most",
+        "rate within",
+        "count variance",
+        "mask pool",
+    ):
         table.add_column(column, justify="left" if column in ("dtype", "call") else "right")
     for stream in plan.streams:
         setting = stream.setting
