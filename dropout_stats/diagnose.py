@@ -228,6 +228,16 @@ SIGNATURES: tuple[Signature, ...] = (
 # Failures that name their cause by themselves: check id, and what it means.
 _BY_CHECK: tuple[tuple[str, Diagnosis], ...] = (
     (
+        "calls.count_dispersion",
+        Diagnosis(
+            "units do not draw independently",
+            "the number of kept units varies from call to call otherwise than independent units "
+            "make it vary: too much where units share a draw, too little where the count is fixed",
+            "draw one number for each unit; check the shape of the mask and that it is not "
+            "broadcast",
+        ),
+    ),
+    (
         "calls.repeated_mask",
         Diagnosis(
             "the same mask comes back",
@@ -250,16 +260,6 @@ _BY_CHECK: tuple[tuple[str, Diagnosis], ...] = (
             "the backward pass disagrees with its forward pass",
             "the gradient of kept units is not dy times output/input",
             "multiply dy by the mask and the scale of the same forward pass",
-        ),
-    ),
-    (
-        "calls.count_dispersion",
-        Diagnosis(
-            "units do not draw independently",
-            "the number of kept units varies from call to call otherwise than independent units "
-            "make it vary: too much where units share a draw, too little where the count is fixed",
-            "draw one number for each unit; check the shape of the mask and that it is not "
-            "broadcast",
         ),
     ),
 )

@@ -72,7 +72,7 @@ class Repeats:
             return 0.0
         with np.errstate(divide="ignore"):
             copy = _LOG_COPY + np.log(self._copies) - np.array(self._log_chance)
-        gained = float(np.logaddexp(_LOG_FRESH, copy).sum())
+        gained = float(np.logaddexp(_LOG_FRESH, copy)[1:].sum())  # the first can be no copy
         return gained - divergence(self._counts, self.null)
 
     def excludes(self, pool: float, power: float) -> bool:

@@ -21,7 +21,7 @@ class TestScaled(TwoValued):
 
     def kept_factor(self, rate: float) -> float:  # noqa: ARG002 - the same at every rate
         """1: kept units pass unchanged."""
-        return 1.0
+        return 1
 
     def evaluation_factor(self, rate: float) -> float:
         """1 - rate."""

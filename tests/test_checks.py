@@ -1,0 +1,247 @@
+"""Each check kills the specimen that it is for, and spares what is correct."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import specimens
+
+import dropout_stats as ds
+from dropout_stats.checks import ALL
+
+RATES = (0.1, 0.3, 0.9)
+COARSE = {"rates": RATES, "resolution": 2**-6}
+
+
+def judge(specimen, **options):
+    return ds.check(specimen().target(), **{**COARSE, "seed": 11, **options})
+
+
+@pytest.mark.parametrize(
+    ("specimen", "check"), specimens.KILLED_BY.items(), ids=lambda v: getattr(v, "__name__", v)
+)
+def test_a_specimen_is_killed_by_the_check_it_is_for(specimen, check):
+    finer = {"resolution": 2**-9} if specimen is specimens.EightBitThreshold else {}
+    report = judge(specimen, **finer)
+    assert report.verdict == "fail"
+    assert report[check].verdict == "fail", str(report)
+    assert not [result for result in report.results if result.verdict == "error"], str(report)
+
+
+@pytest.mark.parametrize("specimen", specimens.CORRECT, ids=lambda v: v.__name__)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_correct_dropout_passes(specimen, seed):
+    report = judge(specimen, seed=seed)
+    assert report.verdict == "pass", str(report)
+
+
+@pytest.mark.parametrize("specimen", [specimens.Core, specimens.TestScaledCore])
+def test_a_correct_dropout_passes_in_every_type(specimen):
+    conventions = ds.Conventions(
+        dtypes=("float16", "bfloat16", "float32", "float64"), rate_domain="[0, 1]"
+    )
+    target = specimen().target(conventions=conventions)
+    report = ds.check(target, rates=(0.001, 0.3, 0.999), resolution=2**-5, seed=4)
+    assert report.verdict == "pass", str(report)
+
+
+def test_every_check_has_a_specimen():
+    exempt = {
+        "interface.degenerate",  # records, never fails
+        "interface.invalid_rate",  # below
+        "moments.noise_mean",  # below
+        "moments.variance",  # below
+    }
+    assert {check.id for check in ALL} - exempt == set(specimens.KILLED_BY.values()) | {
+        "inference.law"
+    }
+
+
+def test_no_scaling_fails_mean_noise_and_variance_but_not_the_rate():
+    report = judge(specimens.NoScaling)
+    for name in ("mean", "noise_mean", "variance"):
+        assert report[f"moments.{name}"].verdict == "fail"
+    assert report["rate.marginal"].verdict == "pass"
+    at = {r.case.rate: r.evidence for r in report.results if r.check == "moments.mean"}
+    for rate, evidence in at.items():
+        assert evidence.low < 1 - rate < evidence.high
+
+
+def test_applied_twice_keeps_the_mean():
+    report = judge(specimens.AppliedTwice)
+    verdicts = {result.check: result.verdict for result in report.results}
+    assert verdicts["moments.mean"] == "pass"
+    assert verdicts["moments.variance"] == "fail"
+    assert verdicts["rate.marginal"] == verdicts["support.kept_value"] == "fail"
+
+
+def test_scaling_in_both_modes_breaks_zero_mean_noise_but_not_the_mean():
+    report = judge(specimens.ScaledInBothModes)
+    assert report["moments.mean"].verdict == "pass"
+    assert report["moments.noise_mean"].verdict == "fail"
+
+
+def test_test_scaled_is_held_to_train_mean_equals_evaluation_output():
+    report = judge(specimens.EvaluationScaledByTheRate)
+    assert report["moments.mean"].verdict == "pass"
+    assert report["moments.noise_mean"].verdict == "fail"
+
+
+@pytest.mark.parametrize(
+    "specimen",
+    [specimens.SameMask, specimens.TwoMasks, specimens.OneDrawForAll, specimens.RowsShareTheirDraw],
+)
+def test_shared_noise_is_never_reported_as_a_wrong_rate(specimen):
+    """At the default resolution a shared mask misses the rate by far more than it resolves."""
+    report = judge(specimen, resolution=2**-9, rates=(0.3,))
+    assert report["rate.marginal"].verdict in ("pass", "inconclusive")
+    for name in ("mean", "noise_mean", "variance"):
+        assert report[f"moments.{name}"].verdict in ("pass", "inconclusive")
+
+
+def test_a_wrong_rate_still_stands_when_the_noise_is_shared_too():
+    class SharedAndWrong(specimens.RowsShareTheirDraw):
+        def mask(self, shape, rate):
+            return super().mask(shape, 1 - rate)
+
+    report = judge(SharedAndWrong, rates=(0.1,))
+    assert report["rate.marginal"].verdict == "fail"
+    assert report["calls.count_dispersion"].verdict == "fail"
+
+
+def test_a_wrong_rate_alone_is_not_blamed_on_dependence():
+    report = judge(specimens.SwappedMask)
+    assert report["calls.count_dispersion"].verdict == "pass"
+    assert report["calls.repeated_mask"].verdict == "pass"
+
+
+def test_without_evaluation_gradient_apply_the_checks_do_not_apply():
+    target = specimens.Core().target(evaluate=None, vjp=None)
+    report = ds.check(target, rates=(0.3,), resolution=2**-5, seed=1)
+    silent = {r.check for r in report.results if r.verdict == "not-applicable"}
+    assert silent == {
+        "inference.law",
+        "inference.deterministic",
+        "gradient.same_noise",
+        "gradient.dropped_is_zero",
+        "moments.enumerated",
+        "support.returned_mask",
+        "interface.invalid_rate",
+    }
+
+
+def test_undeclared_edges_are_observed_and_declared_ones_are_held():
+    def train(x, rate):
+        if not 0 <= rate < 1:
+            raise ValueError("no such rate")
+        return specimens.Core().train(x, rate)
+
+    core = specimens.Core()
+    silent = ds.check(core.target(train=train, conventions=ds.Conventions()), **COARSE, seed=2)
+    assert any("rate 1" in text for text in silent.observations)
+    assert any("invalid rates" in text for text in silent.observations)
+    assert silent["limits.rate_one"].verdict == "not-applicable"
+    half_open = ds.Conventions(rate_domain="[0, 1)", invalid_rates="raise")
+    held = ds.check(core.target(train=train, conventions=half_open), **COARSE, seed=2)
+    assert held["interface.invalid_rate"].verdict == "pass"
+    closed = ds.Conventions(rate_domain="[0, 1]", invalid_rates="raise")
+    broken = ds.check(core.target(train=train, conventions=closed), **COARSE, seed=2)
+    assert broken["limits.rate_one"].verdict == "fail"
+    assert "no such rate" in broken["limits.rate_one"].message
+
+
+def test_accepting_an_invalid_rate_fails_where_raising_was_declared():
+    def train(x, rate):
+        return specimens.Core().train(x, 0.5 if not 0 <= rate <= 1 else rate)
+
+    target = specimens.Core().target(
+        train=train, conventions=ds.Conventions(invalid_rates="raise", rate_domain="[0, 1]")
+    )
+    found = ds.check(target, **COARSE, seed=3)["interface.invalid_rate"]
+    assert found.verdict == "fail"
+    for rate in ("-0.1", "1.1", "nan"):
+        assert rate in found.message
+
+
+def test_a_raising_call_is_named_and_the_other_checks_still_run():
+    report = judge(specimens.RaisesAtCallThirty, rates=(0.3,))
+    assert "thirty-first call" in report["interface.call"].message
+    assert "rate=0.3" in report["interface.call"].message
+    assert report["inference.law"].verdict == "pass"
+    assert report["rate.marginal"].verdict == "inconclusive"
+
+
+def test_a_gradient_that_raises_is_a_failure_of_the_target_not_of_the_harness():
+    def vjp(x, dy, rate):
+        raise ZeroDivisionError("backward")
+
+    found = ds.check(specimens.Core().target(vjp=vjp), **COARSE)["gradient.same_noise"]
+    assert found.verdict == "fail"
+    assert "ZeroDivisionError: backward" in found.message
+
+
+def test_dy_changed_in_place_is_observed():
+    def vjp(x, dy, rate):
+        y, dx = specimens.Core().vjp(x, dy, rate)
+        dy *= 2
+        return y, dx
+
+    report = ds.check(specimens.Core().target(vjp=vjp), **COARSE)
+    assert any("dy in place" in text for text in report.observations)
+
+
+def test_a_broken_check_is_an_error_and_does_not_take_the_others_along(monkeypatch):
+    from dropout_stats import checks
+
+    def broken(bench, case):
+        raise LookupError("our own mistake")
+
+    whole = checks.by_id["inference.law"]
+    monkeypatch.setitem(checks.by_id, "inference.law", dataclasses.replace(whole, ask=broken))
+    report = judge(specimens.Core)
+    assert report["inference.law"].verdict == "error"
+    assert "our own mistake" in report["inference.law"].message
+    assert report["rate.marginal"].verdict == "pass"
+    assert report.verdict == "error"
+
+
+def test_resolution_is_stated_and_reached():
+    report = judge(specimens.Core, rates=(0.3,))
+    evidence = report["rate.marginal"].evidence
+    assert evidence.resolution <= 2**-6 * math.sqrt(0.21)
+    assert evidence.low <= 0.7 <= evidence.high
+    assert evidence.log10_e < 7
+
+
+def test_the_input_handed_over_is_distinct_nonzero_and_of_mixed_sign():
+    seen = {}
+
+    def train(x, rate):
+        seen[x.dtype.name, x.shape] = x.copy()
+        return specimens.Core().train(x, rate)
+
+    conventions = ds.Conventions(dtypes=("float32", "float16", "bfloat16"))
+    ds.check(specimens.Core().target(train=train, conventions=conventions), **COARSE)
+    for (dtype, shape), x in seen.items():
+        values = x.astype(np.float64).reshape(-1)
+        assert (values != 0).all()
+        if values.size > 64:
+            assert 0.3 < (values > 0).mean() < 0.7
+        if values.size <= 1024:
+            assert len(np.unique(np.abs(values))) == values.size, (dtype, shape)
+
+
+def test_inputs_do_not_follow_the_seed_that_the_target_gets():
+    """Tester and target on one generator would make kept units depend on their sign."""
+    kept = {True: [], False: []}
+
+    def train(x, rate):
+        y = core.train(x, rate)
+        for sign in (True, False):
+            kept[sign].append((y[(x > 0) == sign] != 0).mean())
+        return y
+
+    core = specimens.Core()
+    ds.check(core.target(train=train), rates=(0.3,), resolution=2**-7, seed=0)
+    assert np.mean(kept[True]) == pytest.approx(np.mean(kept[False]), abs=0.01)

@@ -1,0 +1,141 @@
+import json
+from xml.etree import ElementTree
+
+import pytest
+import specimens
+
+import dropout_stats as ds
+from dropout_stats.results import Case, Result, worst
+
+COARSE = {"rates": (0.1, 0.5), "resolution": 2**-5}
+
+
+@pytest.fixture(scope="module")
+def failing():
+    return ds.check(specimens.SwappedBoth().target(), **COARSE, seed=5)
+
+
+@pytest.fixture(scope="module")
+def passing():
+    return ds.check(specimens.Core().target(), **COARSE, seed=5)
+
+
+def test_json_out_and_in_without_loss(failing, passing):
+    for report in (failing, passing):
+        again = ds.Report.from_json(report.to_json())
+        assert again == report
+        assert again.seconds == report.seconds
+        assert again.to_json() == report.to_json()
+        assert str(again) == str(report)
+
+
+def test_the_same_seed_gives_the_same_bytes_but_for_the_time():
+    texts = []
+    for _ in range(2):
+        report = ds.check(specimens.ScaledTwice().target(), **COARSE, seed=77)
+        texts.append(
+            "\n".join(line for line in report.to_json().splitlines() if '"seconds"' not in line)
+        )
+    assert texts[0] == texts[1]
+    other = ds.check(specimens.ScaledTwice().target(), **COARSE, seed=78)
+    assert other.to_json().splitlines()[5:] != texts[0].splitlines()[5:]
+
+
+def test_json_has_no_value_that_json_does_not_know(failing):
+    json.loads(failing.to_json(), parse_constant=lambda name: pytest.fail(name))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": "other"}', "null"])
+def test_what_is_no_report_is_refused_with_a_reason(text):
+    with pytest.raises(ds.UsageError, match=r"report|format"):
+        ds.Report.from_json(text)
+
+
+def test_a_damaged_report_is_refused(failing):
+    values = json.loads(failing.to_json())
+    del values["results"][0]["case"]["check"]
+    with pytest.raises(ds.UsageError, match="damaged"):
+        ds.Report.from_json(json.dumps(values))
+    with pytest.raises(ds.UsageError, match="whole JSON report"):
+        ds.Report.from_json(failing.to_json()[:-40])
+
+
+def test_the_closing_line_adds_up(failing):
+    assert sum(failing.tally.values()) == len(failing.results)
+    closing = " ".join(str(failing).strip().splitlines()[-2:])
+    for number in failing.tally.values():
+        assert f"{number} " in closing
+    assert f"{len(failing.results)} planned" in closing
+
+
+def test_a_failure_shows_expected_observed_where_and_how_to_reproduce(failing):
+    text = str(failing)
+    assert "rate.marginal[0.1-float32]" in text
+    assert "declared keep probability 0.9" in text
+    assert "reproduce: " in text
+    assert "DIAGNOSIS" in text
+    assert "fix: " in text
+
+
+def test_indexing_gives_the_worst_result_of_a_check(failing):
+    found = failing["rate.marginal"]
+    assert (found.verdict, found.case.rate) == ("fail", 0.1)
+    with pytest.raises(KeyError, match=r"Did you mean 'rate.marginal'"):
+        failing["rate.margnal"]
+
+
+def test_raising_for_failures(failing, passing):
+    passing.raise_for_failures()
+    with pytest.raises(AssertionError, match=r"SwappedBoth: fail"):
+        failing.raise_for_failures()
+
+
+def test_inconclusive_raises_too():
+    slow = ds.check(specimens.Core().target(), rates=(0.3,), max_seconds=1e-9)
+    assert slow.verdict == "inconclusive"
+    assert "max_seconds" in slow["rate.marginal"].message
+    with pytest.raises(AssertionError, match="inconclusive"):
+        slow.raise_for_failures()
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [
+        ((), "inconclusive"),
+        (("not-applicable",), "inconclusive"),
+        (("pass", "not-applicable"), "pass"),
+        (("pass", "inconclusive"), "inconclusive"),
+        (("inconclusive", "error"), "error"),
+        (("error", "fail", "pass"), "fail"),
+    ],
+)
+def test_fail_before_error_before_inconclusive_before_pass(verdicts, expected):
+    assert worst(verdicts) == expected
+
+
+def test_junit_counts_what_the_report_counts(failing):
+    suite = ElementTree.fromstring(failing.to_junit())[0]  # noqa: S314 - our own text
+    assert int(suite.get("tests")) == len(suite) == len(failing.results)
+    failures = failing.tally["fail"] + failing.tally["inconclusive"]
+    assert int(suite.get("failures")) == len(suite.findall("testcase/failure")) == failures
+    assert int(suite.get("skipped")) == failing.tally["not-applicable"]
+
+
+def test_html_is_one_page_that_loads_nothing(failing):
+    page = failing.to_html()
+    assert page.startswith("<!DOCTYPE html>")
+    assert "rate.marginal" in page
+    assert "src=" not in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+
+
+def test_results_and_cases_have_names():
+    case = Case("rate.marginal", "float32", 0.1, (16, 16))
+    assert case.id == "rate.marginal[0.1-float32]"
+    assert Result("rate.marginal", "pass", "", None, case, "").case.where == "0.1-float32"
+
+
+def test_a_report_on_one_half_alone_says_so():
+    report = ds.check(specimens.SwappedBoth().target(), rates=(0.5,), resolution=2**-5, seed=1)
+    assert report["rate.marginal"].verdict == "pass"
+    assert any("only rate 0.5" in text for text in report.observations)
