@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,7 +80,7 @@ class CountDispersion:
         if not groups:
             return 0.0
         weights, powers, normalisers = self._alternatives
-        log_law = float(histogram @ self._log_pmf)
+        log_law = _dot(histogram, self._log_pmf)
         gained = logsumexp(weights + (powers - 1) * log_law - groups * normalisers)
         return float(gained) - divergence(counts, self.null)
 
@@ -119,16 +120,16 @@ class CountDispersion:
             return math.nan
         k = np.arange(self.size + 1)
         mean = counts.successes / groups
-        return float(histogram @ (k - mean) ** 2) / (groups - 1) / spread
+        return _dot(histogram, (k - mean) ** 2) / (groups - 1) / spread
 
     def _totals(self, histogram: NDArray[np.int64]) -> tuple[int, Counts]:
         groups = int(histogram.sum())
-        return groups, Counts(groups * self.size, int(histogram @ np.arange(self.size + 1)))
+        return groups, Counts(groups * self.size, int((histogram * np.arange(self.size + 1)).sum()))
 
     def _log_numerator(self, histogram: NDArray[np.int64], counts: Counts) -> float:
         mixture = betaln(counts.successes + 0.5, counts.failures + 0.5) - betaln(0.5, 0.5)
         either = np.logaddexp(log_likelihood(counts, self.null), mixture) - math.log(2)
-        return float(histogram @ self._log_coefficients + either)
+        return _dot(histogram, self._log_coefficients) + float(either)
 
     def _best_fit(
         self, power: float, histogram: NDArray[np.int64], groups: int, counts: Counts
@@ -143,15 +144,20 @@ class CountDispersion:
             top = float(exponents.max())
             weight = np.exp(exponents - top)
             total = float(weight.sum())
-            mean = float(weight @ k) / total
-            variance = float(weight @ (k - mean) ** 2) / total
+            mean = _dot(weight, k) / total
+            variance = _dot(weight, (k - mean) ** 2) / total
             log_normaliser = top + math.log(total)
             if variance == 0 or abs(target - mean) <= 1e-7 * math.sqrt(variance):
                 break
             tilt += (target - mean) / variance
         else:
             return math.inf  # the maximum was not reached: nothing may be excluded
-        return float(histogram @ base) + groups * (tilt * target - log_normaliser)
+        return _dot(histogram, base) + groups * (tilt * target - log_normaliser)
+
+
+def _dot(one: NDArray[Any], other: NDArray[Any]) -> float:
+    """Inner product without BLAS, which would start threads for arrays of this length."""
+    return float((one * other).sum())
 
 
 @lru_cache(maxsize=64)
@@ -168,7 +174,7 @@ def resolvable_factor(size: int, null: float, groups: int) -> float:
     of its departures: groups * KL(binomial || departure) >= 10 nats.
     """
     log_pmf = CountDispersion(size, null, 1.5)._log_pmf
-    mean_log_pmf = float(np.exp(log_pmf) @ log_pmf)
+    mean_log_pmf = _dot(np.exp(log_pmf), log_pmf)
     for factor in _CANDIDATE_FACTORS:
         information = min(
             (1 - power) * mean_log_pmf + float(logsumexp(power * log_pmf))
