@@ -134,8 +134,17 @@ def _plan(config: pytest.Config) -> tuple[BoundCase, ...]:
     from dropout_stats.parametrize import bound_cases
     from dropout_stats.settings import merged, read_settings
 
+    target = config.getoption("--dropout-target")
+    try:
+        options = merged(read_settings(config.rootpath), _given(config))
+        return bound_cases(target, **options)
+    except (DropoutStatsError, ValueError) as error:
+        raise pytest.UsageError(f"--dropout-target {target}: {error}") from error
+
+
+def _given(config: pytest.Config) -> dict[str, Any]:
     option = config.getoption
-    given = {
+    return {
         "law": option("--dropout-law"),
         "rates": _split(option("--dropout-rates"), float),
         "dtypes": _split(option("--dropout-dtypes"), str),
@@ -145,13 +154,6 @@ def _plan(config: pytest.Config) -> tuple[BoundCase, ...]:
         "max_seconds": option("--dropout-max-seconds"),
         "seed": config.stash[_SEED],
     }
-    try:
-        settings = read_settings(config.rootpath)
-        return bound_cases(option("--dropout-target"), **merged(settings, given))
-    except (DropoutStatsError, ValueError) as error:
-        raise pytest.UsageError(
-            f"--dropout-target {option('--dropout-target')}: {error}"
-        ) from error
 
 
 def _split(text: str | None, of: type) -> tuple[Any, ...] | None:

@@ -50,6 +50,8 @@ def run(words: list[str]) -> tuple[int, str]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "COV_"))}
     environment |= {
         "PATH": os.pathsep.join((scripts, environment.get("PATH", ""))),
+        "PYTEST_ADDOPTS": "-p no:cacheprovider -p no:xdist -p no:hypothesispytest",
+        "OPENBLAS_NUM_THREADS": "1",  # other tests may run beside this one
         "COLUMNS": "100",
         "NO_COLOR": "1",
     }
@@ -84,7 +86,7 @@ def write(block: Block, folder: Path) -> None:
     (folder / block.title).write_text(block.text, encoding="utf-8")
     sys.modules.pop(Path(block.title).stem, None)
     if block.title.startswith("test_"):
-        status, printed = run(["pytest", "-q", "-p", "no:cacheprovider", block.title])
+        status, printed = run(["pytest", "-q", block.title])
         assert status == 0, printed
 
 

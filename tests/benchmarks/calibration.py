@@ -160,8 +160,15 @@ def print_engine(rows: Sequence[Calibrated]) -> None:
         f"resolution {RESOLUTION:g} standard deviations",
         ("rate", "runs", "fail", "share", "99 % bound", "inconclusive", "ms/run"),
         [
-            (f"{row.rate:g}", row.runs, row.fails, f"{row.share:.5f}", f"{row.bound:.5f}",
-             row.inconclusive, f"{row.milliseconds:.0f}")
+            (
+                f"{row.rate:g}",
+                row.runs,
+                row.fails,
+                f"{row.share:.5f}",
+                f"{row.bound:.5f}",
+                row.inconclusive,
+                f"{row.milliseconds:.0f}",
+            )
             for row in rows
         ],
     )
@@ -177,8 +184,13 @@ def print_levels(rows: Sequence[Sampled], replicas: int) -> None:
         f"P(reject by the cap | null) / alpha, by importance sampling, {replicas} runs a row",
         ("alpha", "keep", "departure", "estimate/alpha", "relative error"),
         [
-            (f"{row.alpha:g}", f"{row.keep_prob:g}", f"{row.departure:.4g}", f"{row.ratio:.4f}",
-             f"{row.relative_error:.4f}")
+            (
+                f"{row.alpha:g}",
+                f"{row.keep_prob:g}",
+                f"{row.departure:.4g}",
+                f"{row.ratio:.4f}",
+                f"{row.relative_error:.4f}",
+            )
             for row in rows
         ],
     )

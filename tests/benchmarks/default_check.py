@@ -79,11 +79,28 @@ def print_verdicts(runs: Sequence[Defaulted]) -> None:
         cases.update(run.tally)
     print_table(
         "Seconds (recorded only) and verdicts",
-        ("runs", "s, least", "s, median", "s, most", "passed", "cases failed",
-         "cases inconclusive", "cases in error"),
-        [(len(runs), f"{min(seconds):.1f}", f"{statistics.median(seconds):.1f}",
-          f"{max(seconds):.1f}", sum(run.verdict == "pass" for run in runs), cases["fail"],
-          cases["inconclusive"], cases["error"])],
+        (
+            "runs",
+            "s, least",
+            "s, median",
+            "s, most",
+            "passed",
+            "cases failed",
+            "cases inconclusive",
+            "cases in error",
+        ),
+        [
+            (
+                len(runs),
+                f"{min(seconds):.1f}",
+                f"{statistics.median(seconds):.1f}",
+                f"{max(seconds):.1f}",
+                sum(run.verdict == "pass" for run in runs),
+                cases["fail"],
+                cases["inconclusive"],
+                cases["error"],
+            )
+        ],
     )
     print("target: about 5 seconds; no failure")
 

@@ -23,7 +23,12 @@ from dropout_stats.laws.reading import Array
 from dropout_stats.target import Target
 
 CHECKS = (
-    "rate.*", "moments.mean", "moments.noise_mean", "moments.variance", "support.*", "calls.*",
+    "rate.*",
+    "moments.mean",
+    "moments.noise_mean",
+    "moments.variance",
+    "support.*",
+    "calls.*",
 )
 RESOLUTION = 2.0**-11.6
 QUICK_RESOLUTION = 2.0**-8
@@ -92,8 +97,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "Seconds outside the target over seconds inside it",
         ("run", "units", "inside s", "total s", "outside/inside", "verdicts"),
         [
-            (number, f"{run.units:.4g}", f"{run.inside:.3f}", f"{run.total:.3f}",
-             f"{run.ratio:.3f}", " ".join(sorted(set(run.verdicts))))
+            (
+                number,
+                f"{run.units:.4g}",
+                f"{run.inside:.3f}",
+                f"{run.total:.3f}",
+                f"{run.ratio:.3f}",
+                " ".join(sorted(set(run.verdicts))),
+            )
             for number, run in enumerate(runs, start=1)
         ],
     )

@@ -149,9 +149,7 @@ def rejecting(
     )
 
 
-def passing(
-    keep_prob: float, departure: float, replicas: int, rng: np.random.Generator
-) -> Passing:
+def passing(keep_prob: float, departure: float, replicas: int, rng: np.random.Generator) -> Passing:
     """One row: correct code; a run ends with its verdict, or undecided at the cap."""
     paths = simulate(
         library_test(keep_prob, departure), keep_prob, replicas, rng, until_rejected=False
@@ -208,9 +206,17 @@ def print_rejecting(rows: Sequence[Rejecting], replicas: int) -> None:
         f"Draws until a departure is rejected; alpha {ALPHA:g}, {replicas} runs a row",
         ("keep", "departure", "limit", "mean", "mean/limit", "+-", "fail", "pass", "inconclusive"),
         [
-            (f"{row.keep_prob:g}", f"{row.departure:.4g}", f"{row.limit:.4g}", f"{row.mean:.4g}",
-             f"{row.ratio:.3f}", f"{row.error:.3f}", f"{row.fails:.4f}", f"{row.passes:.4f}",
-             f"{row.inconclusive:.4f}")
+            (
+                f"{row.keep_prob:g}",
+                f"{row.departure:.4g}",
+                f"{row.limit:.4g}",
+                f"{row.mean:.4g}",
+                f"{row.ratio:.3f}",
+                f"{row.error:.3f}",
+                f"{row.fails:.4f}",
+                f"{row.passes:.4f}",
+                f"{row.inconclusive:.4f}",
+            )
             for row in rows
         ],
     )
@@ -221,13 +227,33 @@ def print_passing(rows: Sequence[Passing], replicas: int) -> None:
     """Print the table of correct code, beside the fixed samples."""
     print_table(
         f"Draws until correct code passes at power {POWER:g}; {replicas} runs a row",
-        ("keep", "departure", "TFP DKWM", "Hoeffding", "exact", "mean", "mean/exact", "+-",
-         "DKWM/mean", "fail", "inconclusive"),
+        (
+            "keep",
+            "departure",
+            "TFP DKWM",
+            "Hoeffding",
+            "exact",
+            "mean",
+            "mean/exact",
+            "+-",
+            "DKWM/mean",
+            "fail",
+            "inconclusive",
+        ),
         [
-            (f"{row.keep_prob:g}", f"{row.departure:.4g}", f"{row.dkwm:.4g}",
-             f"{row.hoeffding:.4g}", f"{row.exact:.4g}", f"{row.mean:.4g}", f"{row.ratio:.3f}",
-             f"{row.error:.3f}", f"{row.dkwm / row.mean:.1f}", row.fails,
-             f"{row.inconclusive:.5f}")
+            (
+                f"{row.keep_prob:g}",
+                f"{row.departure:.4g}",
+                f"{row.dkwm:.4g}",
+                f"{row.hoeffding:.4g}",
+                f"{row.exact:.4g}",
+                f"{row.mean:.4g}",
+                f"{row.ratio:.3f}",
+                f"{row.error:.3f}",
+                f"{row.dkwm / row.mean:.1f}",
+                row.fails,
+                f"{row.inconclusive:.5f}",
+            )
             for row in rows
         ],
     )

@@ -22,9 +22,7 @@ def log_e(test: BernoulliTest, trials: int, successes: Integers) -> Numbers:
     return top + np.log(np.exp(exponents - top[:, np.newaxis]).sum(axis=1))
 
 
-def excludes_departures(
-    test: BernoulliTest, trials: int, successes: Integers
-) -> NDArray[np.bool_]:
+def excludes_departures(test: BernoulliTest, trials: int, successes: Integers) -> NDArray[np.bool_]:
     """Whether each run excludes the declared departure on both sides."""
     excluded = np.ones(successes.shape, np.bool_)
     for edge in (test.null - test.departure, test.null + test.departure):

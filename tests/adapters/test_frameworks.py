@@ -1,0 +1,170 @@
+"""Real layers of real frameworks: the right ones pass, the wrong one fails for its reason."""
+
+import numpy as np
+import pytest
+
+import dropout_stats as ds
+
+COARSE = {"rates": (0.1, 0.3, 0.9), "resolution": 2**-6, "seed": 20}
+
+torch_only = pytest.mark.framework("torch")
+
+
+def verdict_of(target, **options):
+    report = ds.check(target, **{**COARSE, **options})
+    return report, str(report)
+
+
+@pytest.mark.parametrize(
+    ("spec", "dtypes"),
+    [
+        pytest.param("torch.nn:Dropout", 4, marks=pytest.mark.framework("torch")),
+        pytest.param("torch.nn.functional:dropout", 4, marks=pytest.mark.framework("torch")),
+        pytest.param("equinox.nn:Dropout", 3, marks=pytest.mark.framework("equinox")),
+        pytest.param("flax.nnx:Dropout", 3, marks=pytest.mark.framework("flax")),
+    ],
+)
+def test_a_released_dropout_passes_in_every_type_it_declares(spec, dtypes):
+    report, text = verdict_of(spec)
+    assert report.verdict == "pass", text
+    assert len({result.case.dtype for result in report.results}) == dtypes
+    for check in ("gradient.same_noise", "gradient.dropped_is_zero", "inference.law"):
+        assert report[check].verdict == "pass"
+    assert report.law_source == "target"
+
+
+@pytest.mark.framework("torch")
+def test_torch_raises_at_every_invalid_rate_and_drops_all_at_one():
+    report, text = verdict_of("torch.nn:Dropout", rates=(0.3,))
+    assert report["interface.invalid_rate"].verdict == "pass", text
+    assert report["limits.rate_one"].verdict == "pass", text
+
+
+@pytest.mark.framework("torch")
+def test_torch_reports_are_the_same_for_the_same_seed():
+    texts = []
+    for _ in range(2):
+        report = ds.check("torch.nn:Dropout", rates=(0.3,), resolution=2**-6, seed=4)
+        texts.append([line for line in report.to_json().splitlines() if "seconds" not in line])
+    assert texts[0] == texts[1]
+
+
+@pytest.mark.framework("torch")
+def test_a_users_own_torch_layer_right_and_wrong():
+    import torch
+
+    class Right(torch.nn.Module):
+        def __init__(self, p):
+            super().__init__()
+            self.p = p
+
+        def forward(self, x):
+            if not self.training:
+                return x
+            return x * (torch.rand_like(x) >= self.p) / (1 - self.p)
+
+    class NeverSwitchesOff(Right):
+        def forward(self, x):
+            return torch.nn.functional.dropout(x, self.p)
+
+    class BackwardWithoutMask(Right):
+        def forward(self, x):
+            dropped = super().forward(x)
+            return x / (1 - self.p) + (dropped - x / (1 - self.p)).detach()
+
+    report, text = verdict_of(Right)
+    assert report.verdict == "pass", text
+    assert report.law_source == "assumed"
+    report, text = verdict_of(NeverSwitchesOff)
+    assert report["inference.deterministic"].verdict == "fail", text
+    assert report.diagnoses[0].name == "dropping in evaluation"
+    report, text = verdict_of(BackwardWithoutMask)
+    assert report["gradient.dropped_is_zero"].verdict == "fail", text
+
+
+@pytest.mark.framework("torch")
+def test_a_torch_function_is_adapted_on_request():
+    import torch
+
+    def dropout(x, rate):
+        return torch.dropout(x, rate, True)
+
+    target = ds.adapt(dropout, framework="torch")
+    report, text = verdict_of(target, rates=(0.3,))
+    assert report.verdict == "pass", text
+
+
+@pytest.mark.framework("torch")
+def test_other_dropouts_of_torch_are_refused_rather_than_accused():
+    import torch
+
+    for name in ("Dropout2d", "AlphaDropout"):
+        with pytest.raises(ds.HarnessError, match="no other law is known"):
+            ds.check(f"torch.nn:{name}")
+    with pytest.raises(ds.HarnessError, match="rate is fixed"):
+        ds.check(torch.nn.Dropout(0.3))
+    with pytest.raises(ds.UsageError, match="Did you mean 'device'"):
+        ds.adapt("torch.nn:Dropout", devise="cpu")
+
+
+@pytest.mark.framework("torch")
+def test_bfloat16_goes_through_torch_without_a_change():
+    import torch
+
+    from dropout_stats.adapters.torch import _bridge
+    from dropout_stats.conventions import Conventions
+    from dropout_stats.dtypes import as_dtype
+
+    bridge = _bridge("cpu", Conventions())
+    x = np.array([1.5, -0.0, 3e38, np.nan, 1e-40]).astype(as_dtype("bfloat16"))
+    there = bridge.to_native(x)
+    assert there.dtype == torch.bfloat16
+    assert bridge.to_numpy(there).tobytes() == x.tobytes()
+
+
+@pytest.mark.framework("jax")
+def test_a_jax_function_with_a_key():
+    import jax
+    import jax.numpy as jnp
+
+    def dropout(x, rate, key):
+        keep = jax.random.bernoulli(jax.random.key(key), 1 - rate, x.shape)
+        return jnp.where(keep, x / (1 - rate), 0).astype(x.dtype)
+
+    report, text = verdict_of(dropout, rates=(0.1, 0.3))
+    assert report.verdict == "pass", text
+
+    def ignores_its_key(x, rate, key):
+        return dropout(x, rate, 0)
+
+    report, text = verdict_of(ignores_its_key, rates=(0.3,))
+    assert report["calls.repeated_mask"].verdict == "fail", text
+
+
+@pytest.mark.framework("equinox")
+def test_a_users_own_equinox_layer():
+    import equinox as eqx
+    import jax
+    import jax.numpy as jnp
+
+    class Unscaled(eqx.Module):
+        p: float
+
+        def __call__(self, x, *, key=None, inference=False):
+            if inference:
+                return x
+            return jnp.where(jax.random.bernoulli(key, 1 - self.p, x.shape), x, 0)
+
+    report, text = verdict_of(Unscaled, rates=(0.1, 0.3))
+    assert report.diagnoses[0].name == "no scaling", text
+
+
+@pytest.mark.framework("numpy_ml")
+@pytest.mark.filterwarnings("ignore")
+def test_numpy_ml_is_wrong_in_its_gradient_and_only_there():
+    report, text = verdict_of("numpy_ml.neural_nets.wrappers:Dropout")
+    assert report.verdict == "fail"
+    assert {result.check for result in report.failures} == {"gradient.dropped_is_zero"}, text
+    assert report.diagnoses[0].name == "the backward pass does not apply the mask"
+    assert any("collections.Hashable" in text for text in report.observations)
+    assert any("dy in place" in text for text in report.observations)

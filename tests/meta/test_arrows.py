@@ -1,0 +1,145 @@
+"""The direction of the imports: who may know whom. The picture is in docs/architecture.md."""
+
+import ast
+from pathlib import Path
+
+import dropout_stats
+
+PACKAGE = Path(dropout_stats.__file__).parent
+
+# Each room, and the rooms that it may import from.
+LEAVES = {"errors", "dtypes"}
+MAY_IMPORT = {
+    "errors": set(),
+    "dtypes": {"errors"},
+    "evidence": set(),
+    "laws": LEAVES,
+    "conventions": LEAVES,
+    "signatures": {"conventions", "errors"},
+    "target": {"laws", "conventions", "signatures", "errors"},
+    "references": {"laws", "conventions", "target", "dtypes"},
+    "inputs": {"laws", "dtypes"},
+    "call": {"target", "conventions", "laws", "inputs", "errors"},
+    "adapters": {"target", "laws", "conventions", "signatures", *LEAVES},
+    "results": set(),
+    "checks": {"laws", "evidence", "call", "conventions", "inputs", "results", *LEAVES},
+    # report only to render `str(plan)`; report knows a plan as a type alone
+    "planning": {"checks", "evidence", "laws", "conventions", "results", "report", *LEAVES},
+    "run": {"planning", "checks", "call", "target", "laws", "results", "errors"},
+    "diagnose": {"laws", "results"},
+    "report": {"results", "errors"},
+    "api": {
+        "adapters",
+        "call",
+        "conventions",
+        "diagnose",
+        "errors",
+        "inputs",
+        "laws",
+        "planning",
+        "report",
+        "results",
+        "run",
+        "target",
+    },
+    "settings": {"conventions", "errors"},
+    "parametrize": {"api", "laws", "planning", "report", "results"},
+    "pytest_plugin": {"parametrize", "settings", "errors"},
+    "cli": {
+        "api",
+        "adapters",
+        "checks",
+        "conventions",
+        "errors",
+        "laws",
+        "references",
+        "report",
+        "settings",
+    },
+    "__main__": {"cli"},
+}
+FRAMEWORKS = {"torch", "jax", "flax", "equinox", "numpy_ml", "keras", "tensorflow"}
+
+
+def room(module):
+    return module.split(".")[1] if "." in module else ""
+
+
+def at_runtime(tree):
+    """All nodes but those under `if TYPE_CHECKING`."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            continue
+        yield node
+        yield from at_runtime(node)
+
+
+def imports(path):
+    for node in at_runtime(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            if node.module == "dropout_stats":
+                yield from (f"dropout_stats.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
+
+
+def modules():
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        yield path, parts[0]
+
+
+def crossings():
+    for path, here in modules():
+        for name in imports(path):
+            if name.startswith("dropout_stats.") and room(name) != here:
+                yield path, here, room(name)
+
+
+def test_every_room_is_on_the_picture():
+    rooms = {here for _, here in modules()} - {"__init__"}
+    assert rooms == set(MAY_IMPORT)
+
+
+def test_no_import_goes_against_the_arrows():
+    bad = [
+        f"{path.relative_to(PACKAGE)} imports {there}"
+        for path, here, there in crossings()
+        if here != "__init__" and there not in MAY_IMPORT[here]
+    ]
+    assert not bad
+
+
+def test_the_picture_has_no_circle():
+    order = []
+    left = {room: set(known) for room, known in MAY_IMPORT.items()}
+    while left:
+        free = [room for room, known in left.items() if not known - set(order)]
+        assert free, f"circle among {sorted(left)}"
+        order += free
+        for room in free:
+            del left[room]
+
+
+def test_evidence_does_not_know_the_word_dropout():
+    for path in (PACKAGE / "evidence").glob("*.py"):
+        words = path.read_text().replace("dropout_stats", "").lower()
+        for word in ("dropout", "mask", "keep_prob", "kept", "drop rate"):
+            assert word not in words, f"{path.name} says {word!r}"
+
+
+def test_no_check_names_a_framework():
+    for path, here in modules():
+        if here in ("checks", "laws", "evidence", "run", "planning", "call"):
+            found = FRAMEWORKS & {name.partition(".")[0] for name in imports(path)}
+            assert not found, f"{path.name} imports {found}"
+            text = path.read_text().lower()
+            assert not [name for name in FRAMEWORKS if name in text], path.name
+
+
+def test_frameworks_are_imported_only_by_their_adapters():
+    for path, here in modules():
+        found = FRAMEWORKS & {name.partition(".")[0] for name in imports(path)}
+        assert not found or here == "adapters", f"{path.name} imports {found}"
