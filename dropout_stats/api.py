@@ -143,7 +143,7 @@ def finish(bound: BoundRun, results: tuple[Result, ...]) -> Report:
         conventions=asdict(plan.conventions),
         results=results,
         diagnoses=diagnose(results, plan.law),
-        observations=(*bound.observations, *_remarks(plan)),
+        observations=(*bound.observations, *_remarks(plan, bound.target)),
         seed=plan.seed,
         false_alarm=plan.false_alarm,
         power=plan.power,
@@ -157,14 +157,17 @@ def finish(bound: BoundRun, results: tuple[Result, ...]) -> Report:
     )
 
 
-def _remarks(plan: Plan) -> tuple[str, ...]:
+def _remarks(plan: Plan, target: Target) -> tuple[str, ...]:
+    said = []
+    if target.seed is None and plan.conventions.randomness != "key":
+        said.append("the target cannot be seeded: a run with the same seed draws other noise")
     if plan.rates == (0.5,):
-        return (
+        said.append(
             "only rate 0.5 was tried: there a keep probability and a drop rate are the same "
             "number, so swapped ones, a division by the rate and an evaluation scaled by the rate "
-            "cannot be seen; try asymmetric rates such as 0.1 and 0.9",
+            "cannot be seen; try asymmetric rates such as 0.1 and 0.9"
         )
-    return ()
+    return tuple(said)
 
 
 def _estimate(bound: BoundRun) -> float:

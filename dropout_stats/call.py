@@ -59,11 +59,10 @@ class Caller:
 
     def seed(self, *labels: object) -> None:
         """Reset the target's randomness for one place of the run, if it can be reset."""
-        if self._target.seed is None:
-            return
         number = int(branch(self._seed, "target", *labels).generate_state(1)[0]) >> 1
-        self._guard(f"seed({number})", self._target.seed, number)
         self._calls = number % _KEY_SPACE
+        if self._target.seed is not None:
+            self._guard(f"seed({number})", self._target.seed, number)
 
     def train(self, x: Array, rate: float) -> Answer:
         """One training pass."""

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from dropout_stats import checks
-from dropout_stats.checks.stream import Setting, rate_departure
+from dropout_stats.checks.stream import CALLS_FOR_POOL, Setting, rate_departure
 from dropout_stats.conventions import Conventions
 from dropout_stats.dtypes import as_dtype
 from dropout_stats.errors import UsageError, did_you_mean
 from dropout_stats.evidence.budget import Share, split
 from dropout_stats.evidence.dispersion import resolvable_factor
-from dropout_stats.evidence.repeats import pool_excluded_by
+from dropout_stats.evidence.repeats import chance_of_repeat, pool_excluded_by
 from dropout_stats.evidence.sizes import CONFORMING_FACTOR, cap, fixed_sample
 from dropout_stats.laws import Law
 from dropout_stats.results import Case
@@ -29,7 +29,7 @@ _CALLS_AIMED_AT = 256
 _LEAST_CALL_UNITS = 256
 _LEAST_CALLS = 64
 _LEAST_COUNT_VARIANCE = 16.0
-_CALLS_FOR_POOL = 200
+_REPEATS_BY_CHANCE = 1e-6
 _INTERFACE_SHAPES = ((1,), (7,), (3, 5), (2, 3, 4), (2, 3, 4, 5), (2, 1, 3, 2, 2))
 _PROBE_SHAPE = (16, 1024)
 
@@ -277,7 +277,7 @@ def _stream_plan(
             shape=shape,
             departure=departure,
             factor=resolvable_factor(units, keep_prob, expected),
-            pool=pool_excluded_by(min(expected, _CALLS_FOR_POOL), power),
+            pool=_pool(expected, cap_calls, units, keep_prob, power),
             share=share,
             power=power,
         ),
@@ -285,6 +285,13 @@ def _stream_plan(
         look_every=max(1, cap_calls // LOOKS),
         expected_calls=expected,
     )
+
+
+def _pool(expected: int, cap_calls: int, units: int, keep_prob: float, power: float) -> float:
+    """The pool of masks to exclude; 0 where correct masks are so short that they repeat, too."""
+    if chance_of_repeat(cap_calls, units, keep_prob) > _REPEATS_BY_CHANCE:
+        return 0.0
+    return pool_excluded_by(min(expected, CALLS_FOR_POOL), power)
 
 
 def _stream_shape(

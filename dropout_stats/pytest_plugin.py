@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dropout_stats.parametrize import BoundCase
 
 _SESSION_SEED = "dropout_stats_seed"
+_COLLECTOR = "dropout-stats"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -58,6 +59,23 @@ def pytest_configure_node(node: Any) -> None:
         node.workerinput[_SESSION_SEED] = node.config.stash[_SEED]
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: Any, log: Any) -> Any:
+    """Give all cases of a configuration to one worker of pytest-xdist.
+
+    They read one stream. Drawn by two workers it would get two chances to accuse a correct target.
+    """
+    if not config.getoption("--dropout-target"):
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class LoadStreamScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist is untyped
+        def _split_scope(self, nodeid: str) -> str:
+            return nodeid.rpartition("[")[2] if _COLLECTOR in nodeid else nodeid
+
+    return LoadStreamScheduling(config, log)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(
     session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
@@ -67,12 +85,8 @@ def pytest_collection_modifyitems(
         return
     cases = _plan(config)
     config.stash[_CASES] = cases
-    parent = DropoutCollector.from_parent(session, name="dropout-stats")
-    mine = [DropoutItem.from_parent(parent, name=case.id, case=case) for case in cases]
-    if config.pluginmanager.hasplugin("xdist"):
-        for item in mine:  # with --dist loadgroup no stream is drawn by two workers
-            item.add_marker(pytest.mark.xdist_group(item.case.planned.case.where))
-    items += mine
+    parent = DropoutCollector.from_parent(session, name=_COLLECTOR)
+    items += [DropoutItem.from_parent(parent, name=case.id, case=case) for case in cases]
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:

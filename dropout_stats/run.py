@@ -35,7 +35,7 @@ class Run:
     ) -> None:
         self.plan = plan
         caller = Caller(target, plan.conventions, plan.seed)
-        self._bench = Bench(caller, plan.law, plan.conventions, plan.seed, plan.shapes)
+        self._bench = Bench(caller, plan.law, plan.conventions, plan.seed, plan.shapes, plan.power)
         self._observations: dict[str, None] = dict.fromkeys(target.notes)
         self._clock = clock
         self._seconds_left = 0.0
@@ -141,14 +141,16 @@ class _Sampler:
                 if verdict != "inconclusive":
                     decided[check.id] = verdict
                     open_checks.remove(check)
-                    if verdict == "pass":
-                        found[check.id] = check.explain(self._stream, verdict)
+                    found[check.id] = check.explain(self._stream, verdict)
             if not open_checks or self._stream.stopped:
                 break
         for check in judges:
+            verdict = decided.get(check.id) or check.decide(self._stream)
             if check.id not in found:
-                verdict = decided.get(check.id) or check.decide(self._stream)
                 found[check.id] = self._explain(check, verdict)
+            elif verdict == "fail":  # what came later may show that something else is the cause
+                later = self._explain(check, verdict)
+                found[check.id] = found[check.id] if later.verdict == verdict else later
         return found
 
     def _explain(self, check: checks.StreamCheck, verdict: Verdict) -> Finding:

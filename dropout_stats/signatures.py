@@ -82,11 +82,14 @@ class FunctionCalls:
             given[self.key] = key
         return self._call(x, given)
 
-    def evaluate(self, x: Any, rate: float) -> Any:
+    def evaluate(self, x: Any, rate: float, key: Any = None) -> Any:
         """One evaluation pass; only where there is a parameter for the mode."""
         if self.training is None:
             raise HarnessError("the function has no parameter for the mode")
-        return self._call(x, {self.rate.name: rate, self.training[0]: self.training[2]})
+        given = {self.rate.name: rate, self.training[0]: self.training[2]}
+        if self.key:
+            given[self.key] = key
+        return self._call(x, given)
 
     def _call(self, x: Any, given: dict[str | None, Any]) -> Any:
         if self.rate.name is None:

@@ -127,7 +127,8 @@ def test_parametrize_checks_in_somebodys_own_file(project):
         import dropout_stats as ds
         import mine
 
-        @ds.parametrize_checks(mine.right, rates=[0.1], resolution=0.02, checks=["rate.*", "inference.*"])
+        @ds.parametrize_checks(mine.right, rates=[0.1], resolution=0.02,
+                               checks=["rate.*", "inference.*"])
         def test_right(case):
             case.check()
 

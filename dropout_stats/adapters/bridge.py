@@ -184,7 +184,8 @@ class Bridge:
         return train
 
     def _evaluate(self, calls: FunctionCalls) -> Callable[..., Any]:
-        return lambda x, rate: self.to_numpy(calls.evaluate(self.to_native(x), rate))
+        native = self.to_key(calls.key, 0) if calls.key else None
+        return lambda x, rate: self.to_numpy(calls.evaluate(self.to_native(x), rate, native))
 
     def _vjp(self, calls: FunctionCalls) -> Callable[..., Any]:
         def vjp(x: Array, dy: Array, rate: float, key: int = 0) -> tuple[Any, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dropout_stats.checks.check import StreamCheck
-from dropout_stats.checks.stream import Stream
+from dropout_stats.checks.stream import CALLS_FOR_POOL, Stream
 from dropout_stats.results import Evidence, Finding, Verdict
 
 
@@ -28,6 +28,8 @@ def shared_noise(stream: Stream) -> str | None:
 def _repeats(stream: Stream) -> Verdict:
     if stream.repeats.log_e() >= stream.setting.share.log_threshold:
         return "fail"
+    if not stream.setting.pool:
+        return "not-applicable" if stream.calls >= CALLS_FOR_POOL else "inconclusive"
     if stream.repeats.excludes(stream.setting.pool, stream.setting.power):
         return "pass"
     return "inconclusive"
@@ -45,7 +47,9 @@ def _explain_repeats(stream: Stream, verdict: Verdict) -> Finding:
     seen = (
         f"{repeats.distinct} different masks in {repeats.patterns} calls of {setting.units} units"
     )
-    if verdict == "pass":
+    if verdict == "not-applicable":
+        message = f"{seen}: masks of so few draws repeat by chance, as correct ones do"
+    elif verdict == "pass":
         message = f"{seen}. Masks from a pool of {resolution:.0f} would have been caught"
     elif verdict == "inconclusive":
         message = (

@@ -62,7 +62,8 @@ def _same_noise(bench: Bench, case: Case) -> Finding:
     if not bench.caller.can_differentiate:
         return _NONE
     passes = _run(bench, case)
-    tolerance = 4 * kept_tolerance(case.dtype, case.rate or 0.0)
+    rate, output = case.rate or 0.0, bench.conventions.output_dtype(case.dtype)
+    tolerance = 4 * max(kept_tolerance(dtype, rate) for dtype in (case.dtype, output))
     units = sum(int((one.y != 0).sum()) for one in passes)
     for one in passes:
         kept = one.y != 0
@@ -79,6 +80,8 @@ def _same_noise(bench: Bench, case: Case) -> Finding:
                 Evidence(units, estimate=_common(one.dx[kept] / one.dy[kept], tolerance)),
                 _observed(passes),
             )
+    if not units:
+        return Finding("inconclusive", f"no unit was kept in {_PASSES} passes", Evidence(0))
     return Finding(
         "pass",
         f"dx = dy * output/input at {units} kept units of {_PASSES} passes",

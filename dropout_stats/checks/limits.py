@@ -39,11 +39,11 @@ def _rate_zero(bench: Bench, case: Case) -> Finding:
             )
         if reading.violations:
             return Finding("fail", f"at rate 0, {reading.example}", evidence)
-    leak = -math.log(0.01) / units
+    leak = -math.log1p(-bench.power) / units
     return Finding(
         "pass",
         f"nothing was dropped or changed in {units} units; a drop with chance {leak:.1g} a unit "
-        "would have been caught with probability 0.99",
+        f"would have been caught with probability {bench.power:g}",
         Evidence(units, estimate=0.0, resolution=leak),
     )
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 
@@ -26,32 +27,39 @@ from dropout_stats.results import Case, Evidence, Finding, Verdict
 _ENUMERATED_UNITS = 8
 
 
+# The keep probabilities that a moment allows, the nearest to the observed share first.
+_Needed: TypeAlias = Callable[[Stream, float], tuple[float, ...]]
+
+
 def _is_lawful(stream: Stream, kept: float) -> bool:
     return kept == stream.setting.law.kept_factor(stream.setting.rate)
 
 
-def _needed_for_mean(stream: Stream, kept: float) -> float:
+def _needed_for_mean(stream: Stream, kept: float) -> tuple[float, ...]:
     if _is_lawful(stream, kept):
-        return stream.setting.keep_prob
-    return stream.setting.law.mean(stream.setting.rate) / kept
+        return (stream.setting.keep_prob,)
+    return (stream.setting.law.mean(stream.setting.rate) / kept,)
 
 
-def _needed_for_noise_mean(stream: Stream, kept: float) -> float:
+def _needed_for_noise_mean(stream: Stream, kept: float) -> tuple[float, ...]:
     centre = _evaluation_factor(stream)
     if _is_lawful(stream, kept) and centre == _lawful_evaluation_factor(stream):
-        return stream.setting.keep_prob
-    return centre / kept
+        return (stream.setting.keep_prob,)
+    return (centre / kept,)
 
 
-def _needed_for_variance(stream: Stream, kept: float) -> float:
+def _needed_for_variance(stream: Stream, kept: float) -> tuple[float, ...]:
+    """Two of them: q and 1 - q give the same variance; () where none gives so large a one."""
     if _is_lawful(stream, kept):
-        return stream.setting.keep_prob
-    declared = stream.setting.law.variance(stream.setting.rate)
-    discriminant = 1 - 4 * declared / kept**2
-    if discriminant < 0:
-        return math.nan  # no keep probability gives so large a variance
-    root = math.sqrt(discriminant)
-    return min(((1 - root) / 2, (1 + root) / 2), key=lambda q: abs(q - stream.counts.share))
+        one = stream.setting.keep_prob
+    else:
+        declared = stream.setting.law.variance(stream.setting.rate)
+        discriminant = 1 - 4 * declared / kept**2
+        if discriminant < 0:
+            return ()
+        one = (1 + math.sqrt(discriminant)) / 2
+    share = stream.counts.share
+    return tuple(sorted((one, 1 - one), key=lambda q: abs(q - share)))
 
 
 def _lawful_evaluation_factor(stream: Stream) -> float:
@@ -74,22 +82,26 @@ def _variance_of(kept: float, keep_prob: float) -> float:
     return kept**2 * keep_prob * (1 - keep_prob)
 
 
-def _decide(needed: Callable[[Stream, float], float]) -> Callable[[Stream], Verdict]:
+def _decide(needed: _Needed) -> Callable[[Stream], Verdict]:
     def decide(stream: Stream) -> Verdict:
         kept = stream.kept_factor()
         if not kept:
             return "not-applicable"
-        keep_prob = needed(stream, kept)
-        if not 0 < keep_prob < 1:
+        verdicts = [_verdict_on(stream, keep_prob) for keep_prob in needed(stream, kept)]
+        if all(verdict == "fail" for verdict in verdicts):
             return "fail" if stream.counts.trials else "inconclusive"
-        return keep_verdict(stream, keep_prob)
+        return verdicts[0] if verdicts[0] == "pass" else "inconclusive"
 
     return decide
 
 
+def _verdict_on(stream: Stream, keep_prob: float) -> Verdict:
+    return keep_verdict(stream, keep_prob) if 0 < keep_prob < 1 else "fail"
+
+
 def _explain(
     name: str,
-    needed: Callable[[Stream, float], float],
+    needed: _Needed,
     moment: Callable[[float, float], float],
     centre: Callable[[Stream], float],
     declared: Callable[[Stream], float],
@@ -108,7 +120,7 @@ def _explain(
                 f"the outputs are not two-valued, so the counts do not give the {name}: see "
                 "support.kept_value",
             )
-        keep_prob = needed(stream, kept)
+        keep_prob = next(iter(needed(stream, kept)), math.nan)
         reachable = 0 < keep_prob < 1
         evidence = keep_evidence(stream, keep_prob if reachable else stream.setting.keep_prob)
         shift, target = centre(stream), declared(stream)
@@ -127,7 +139,7 @@ def _explain(
             low=low,
             high=high,
             log10_e=evidence.log10_e if reachable else None,
-            resolution=max(widest) if reachable else None,
+            resolution=max(widest) if reachable and evidence.resolution else None,
         )
         seen = f"{name} = {found.estimate:.7g} in [{low:.7g}, {high:.7g}]; expected {target:.7g}"
         if verdict == "fail":
@@ -158,7 +170,7 @@ def _check(
     name: str,
     question: str,
     why: str,
-    needed: Callable[[Stream, float], float],
+    needed: _Needed,
     explain: Callable[[Stream, Verdict], Finding],
 ) -> StreamCheck:
     return StreamCheck(

@@ -24,13 +24,14 @@ def keep_evidence(stream: Stream, keep_prob: float) -> Evidence:
     setting = stream.setting
     test = setting.keep_test(keep_prob)
     low, high = test.interval(stream.counts, setting.share.probability)
+    resolution = test.resolution(stream.counts)
     return Evidence(
         units=stream.counts.trials,
         estimate=stream.counts.share if stream.counts.trials else None,
         low=low,
         high=high,
         log10_e=test.log_e(stream.counts) / math.log(10),
-        resolution=test.resolution(stream.counts),
+        resolution=resolution if math.isfinite(resolution) else None,
     )
 
 
@@ -62,8 +63,8 @@ def _explain(stream: Stream, verdict: Verdict) -> Finding:
     if verdict == "inconclusive":
         return Finding(
             "inconclusive",
-            f"{seen}. Too few units for the declared resolution {setting.departure:.2g}: "
-            f"differences below {evidence.resolution:.2g} could not be excluded",
+            f"{seen}. Too few units for the declared resolution {setting.departure:.2g}"
+            + (f": {evidence.resolution:.2g} was reached" if evidence.resolution else ""),
             evidence,
         )
     dependence = shared_noise(stream)

@@ -18,6 +18,7 @@ from dropout_stats.laws.reading import Array, kept_tolerance
 # A correct float32 implementation rounds rate and 1 - rate and draws uniforms on a grid of 2^-23:
 # together its keep probability is off by at most 2.4e-7. Nobody is accused of that.
 FLOAT32_BAND = 2.0**-22
+CALLS_FOR_POOL = 200  # so many calls show, or exclude, a pool of 4321 masks
 
 
 def rate_departure(rate: float, resolution: float) -> float:
@@ -37,7 +38,7 @@ class Setting:
         shape: shape of each call.
         departure: departure of the keep probability to catch or exclude.
         factor: factor on the variance of the kept count to catch or exclude.
-        pool: size of a pool of repeating masks to catch or exclude.
+        pool: size of a pool of repeating masks to catch or exclude; 0 where correct masks repeat.
         share: the error probability that each counted check of this configuration may spend.
         power: probability of catching each of these departures.
 

@@ -133,20 +133,19 @@ class BernoulliTest:
         )
 
     def resolution(self, counts: Counts) -> float:
-        """The smallest departure that these counts exclude: a time-uniform bound.
+        """The smallest departure that these counts exclude; inf if even the largest is not.
 
         A departure of size d is still reported as excluded with probability at most 1 - power, at
-        any stopping time, so this is an upper bound for the departure at confidence `power`.
+        any stopping time: a time-uniform upper bound for the departure at confidence `power`.
         """
         if not counts.trials:
-            return max(self.null, 1 - self.null)
+            return math.inf
         bound = math.log1p(-self.power)
         reach = []
         for end in (_SMALLEST, 1 - _SMALLEST):
             start = (max if end > self.null else min)(self.null, counts.share)
             if self._log_ratio(counts, end) > bound:
-                reach.append(abs(end - self.null))
-                continue
+                return math.inf
             root = brentq(lambda p: self._log_ratio(counts, p) - bound, start, end, xtol=1e-15)
             reach.append(abs(float(root) - self.null))
         return max(reach)

@@ -24,6 +24,11 @@ def pool_excluded_by(patterns: int, power: float) -> float:
     return patterns * (patterns - 1) / (2 * -math.log1p(-power))
 
 
+def chance_of_repeat(patterns: int, size: int, null: float) -> float:
+    """Bound for the probability that independent patterns of `size` trials repeat by chance."""
+    return patterns**2 / 2 * (null**2 + (1 - null) ** 2) ** size
+
+
 @dataclass
 class Repeats:
     """Patterns of trials, in the order in which they came.
@@ -36,7 +41,6 @@ class Repeats:
     null: float
     _seen: dict[bytes, int] = field(default_factory=dict)
     _copies: list[float] = field(default_factory=list)
-    _distinct: list[int] = field(default_factory=list)
     _log_chance: list[float] = field(default_factory=list)
     _counts: Counts = field(default_factory=Counts)
 
@@ -50,7 +54,6 @@ class Repeats:
         """
         earlier = self._seen.get(digest, 0)
         self._copies.append(earlier / max(len(self._copies), 1))
-        self._distinct.append(len(self._seen))
         self._log_chance.append(log_likelihood(counts, self.null))
         self._seen[digest] = earlier + 1
         self._counts += counts
@@ -76,22 +79,19 @@ class Repeats:
         return gained - divergence(self._counts, self.null)
 
     def excludes(self, pool: float, power: float) -> bool:
-        """Whether draws from a pool of this size (or smaller) have been excluded.
+        """Whether draws from a pool of this size or smaller have been excluded.
 
-        From a pool a new pattern appears with probability 1 - distinct/pool, a copy otherwise.
+        Without a repeat so far, such draws had at most the probability prod(1 - i/pool). After a
+        repeat, even one by chance, nothing is excluded.
         """
-        if pool < 2:
-            return self.distinct > 1
-        fresh = np.maximum(1 - np.array(self._distinct) / pool, 0.0)
-        copied = np.array(self._copies) > 0
-        with np.errstate(divide="ignore", over="ignore"):
-            known = np.logaddexp(np.log(fresh), -math.log(pool) - np.array(self._log_chance))
-            ratios = np.where(copied, known, np.log(fresh))
-        return float(ratios.sum()) <= math.log1p(-power)
+        if self.distinct < self.patterns or pool < self.patterns:
+            return self.distinct == self.patterns > 1
+        fresh = np.log1p(-np.arange(self.patterns) / pool)
+        return float(fresh.sum()) <= math.log1p(-power)
 
     def resolution(self, power: float) -> float:
-        """The largest pool that these patterns exclude; 1 when not even two patterns differ."""
-        low, high = 1.0, max(2.0, 2 * pool_excluded_by(self.patterns, power))
+        """The largest pool that these patterns exclude; 0 where they exclude none."""
+        low, high = 0.0, max(2.0, 2 * pool_excluded_by(self.patterns, power))
         for _ in range(40):
             middle = (low + high) / 2
             if self.excludes(middle, power):

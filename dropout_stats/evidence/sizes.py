@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
-from scipy.stats import binom
+from scipy.stats import binom, norm
 
-CAP_FACTOR = 1.30  # of the fixed sample: a conforming run ends undecided at most 1 in 1,000 times
+CAP_FACTOR = 1.30  # of the fixed sample: room for the sequential test's long tail
+_UNDECIDED = 1e-3  # the most that a conforming run may end undecided, where 1.30 is not enough
 CONFORMING_FACTOR = 0.25  # of the fixed sample: where conforming runs pass, on average
 
 
@@ -46,5 +47,12 @@ def fixed_sample(null: float, departure: float, alpha: float, power: float) -> i
 
 
 def cap(null: float, departure: float, alpha: float, power: float) -> int:
-    """Trials after which a sequential run gives up undecided."""
-    return math.ceil(CAP_FACTOR * fixed_sample(null, departure, alpha, power))
+    """Trials after which a sequential run gives up undecided.
+
+    1.30 times the fixed sample, or what a conforming run needs to exclude both edges with
+    probability 0.999 (normal approximation), where that is more: at large alpha or low power.
+    """
+    spread = float(norm.isf(_UNDECIDED / 2))
+    standard = spread + math.sqrt(spread**2 - 2 * math.log1p(-power))
+    to_pass = standard**2 * null * (1 - null) / departure**2
+    return math.ceil(max(CAP_FACTOR * fixed_sample(null, departure, alpha, power), to_pass))

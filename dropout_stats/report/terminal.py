@@ -141,7 +141,7 @@ def _note(verdict: Verdict, results: list[Result]) -> str:
     units = max((result.evidence.units for result in results if result.evidence), default=0)
     if resolution is None:
         return f"exact; {_count(units)} units" if units else "exact"
-    return f"to {resolution:.2g} at {first.case.where}; {_count(units)} units"
+    return f"resolution {resolution:.2g} at {first.case.where}; {_count(units)} units"
 
 
 def _problems(report: Report) -> list[RenderableType]:

@@ -100,7 +100,7 @@ class Switched(Modal):
         Functional,
         Modal,
         Switched,
-        lambda x, rate: core(x, rate),
+        lambda x, p: core(x, p, RNG),
     ],
     ids=lambda target: target.__name__,
 )

@@ -111,7 +111,8 @@ def test_resolution_is_the_smallest_departure_that_is_excluded():
 def test_nothing_is_excluded_before_the_first_trial():
     test = BernoulliTest(0.7, 0.05)
     assert not test.excludes_departures(Counts())
-    assert test.resolution(Counts()) == pytest.approx(0.7)
+    assert test.resolution(Counts()) == math.inf
+    assert test.resolution(Counts(50, 50)) == math.inf
 
 
 def test_counts_of_parts_add_to_the_evidence_of_the_whole():
