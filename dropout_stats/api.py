@@ -114,6 +114,7 @@ def bind(target: object, law: Law | str | None = None, **options: Unpack[Options
     wanted, skip = options.get("checks"), options.get("skip", ())
     known_patterns(wanted, "checks")
     known_patterns(skip, "skip")
+    _require_types(law, options)
     adapted = adapt(target)
     declared = laws.by_name(law) if isinstance(law, str) else law
     conventions = (options.get("conventions") or Conventions()).over(adapted.conventions)
@@ -131,6 +132,14 @@ def bind(target: object, law: Law | str | None = None, **options: Unpack[Options
         **sampling,
     )
     return BoundRun(full.selecting(wanted, skip), adapted)
+
+
+def _require_types(law: object, options: Options) -> None:
+    if isinstance(law, type) or not (law is None or isinstance(law, str) or hasattr(law, "read")):
+        raise UsageError(f"law takes a law such as laws.Inverted(), or its name; got {law!r}")
+    conventions = options.get("conventions")
+    if not (conventions is None or isinstance(conventions, Conventions)):
+        raise UsageError(f"conventions takes a Conventions(...), got {conventions!r}")
 
 
 def finish(bound: BoundRun, results: tuple[Result, ...]) -> Report:

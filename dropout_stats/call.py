@@ -37,8 +37,8 @@ class Caller:
         self._target = target
         self._conventions = conventions
         self._seed = seed
-        self._key_start, stride = branch(seed, "keys").generate_state(2)
-        self._key_stride = int(stride) | 1  # odd: no key comes back before all have been used
+        start, multiplier = branch(seed, "keys").generate_state(2)
+        self._key_start, self._key_multiplier = int(start), int(multiplier) | 1
         self._calls = 0
         self.observations: dict[str, None] = {}
 
@@ -76,7 +76,9 @@ class Caller:
                 f"train returned a tuple of {len(answer)}; its first item was taken as the output"
             ] = None
             answer = answer[0]
-        return Answer(_as_array(call, answer), None if mask is None else _as_array(call, mask))
+        if mask is None:
+            return Answer(_as_array(call, answer), None)
+        return Answer(_as_array(call, answer), _as_array(f"the mask of {call}", np.asarray(mask)))
 
     def evaluate(self, x: Array, rate: float) -> Array:
         """One evaluation pass."""
@@ -113,7 +115,7 @@ class Caller:
         if self._conventions.randomness != "key":
             return {}
         self._calls += 1
-        return {"key": (int(self._key_start) + self._calls * self._key_stride) % _KEY_SPACE}
+        return {"key": _scatter(self._key_start + self._calls, self._key_multiplier)}
 
     def _describe(self, name: str, x: Array, rate: float) -> str:
         argument = f"{self._conventions.rate_argument or 'rate'}={self._argument(rate):g}"
@@ -125,8 +127,20 @@ class Caller:
             # Edges are tried on purpose: their floating-point warnings would only be noise.
             with np.errstate(all="ignore"):
                 return function(*args, **kwargs)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise TargetError(call, f"raised {type(error).__name__}: {error}") from error
+
+
+def _scatter(number: int, multiplier: int) -> int:
+    """Map the numbers below 2^31 onto themselves, one to one, so that keys look random.
+
+    Keys must never repeat, and their low bits must not count: a target that uses few of them
+    draws from a pool of masks. Odd factors and xor-shifts are invertible modulo 2^31.
+    """
+    for _ in range(3):
+        number = (number * multiplier) % _KEY_SPACE
+        number ^= number >> 15
+    return number
 
 
 def _is_arraylike(value: object) -> bool:
@@ -150,6 +164,6 @@ def _as_array(call: str, value: object) -> Array:
             f"returned {_kind(value)} that does not become a NumPy array "
             f"({type(error).__name__}: {error})",
         ) from error
-    if array.dtype.kind not in "fiubV" or array.dtype.names:
+    if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
         raise TargetError(call, f"returned an array of {array.dtype}; expected real numbers")
     return array

@@ -86,12 +86,17 @@ def check(
     """
     from dropout_stats import api
 
+    for path in (json_file, html_file, junit_file):
+        if path and not Path(path).resolve().parent.is_dir():
+            raise click.BadParameter(f"there is no folder to write {path} into")
     settings = read_settings(Path.cwd())
     name = target or settings.get("target")
     arguments = merged(settings, given)
+    if not name and (keep_prob or options):
+        raise click.UsageError("--keep-prob and --option go with a TARGET")
     if keep_prob:
         arguments["conventions"] = _taking_keep_prob(arguments.get("conventions"))
-    judged = _target(name, options)
+    judged = _target(name, options, arguments.get("law"))
     if dry_run:
         _show(api.plan(judged, **arguments))
         return
@@ -141,13 +146,13 @@ def report(file: str) -> None:
     sys.exit(_EXIT[loaded.verdict])
 
 
-def _target(name: str | None, options: Sequence[str]) -> Any:
+def _target(name: str | None, options: Sequence[str], law: str | None) -> Any:
     from dropout_stats.adapters import adapt
-    from dropout_stats.laws import Inverted
+    from dropout_stats.laws import by_name
     from dropout_stats.references import reference
 
     if name is None:
-        return reference(Inverted())
+        return reference(by_name(law or "inverted"))
     return adapt(name, **dict(_option(option) for option in options))
 
 

@@ -8,6 +8,7 @@ agree in what they are about are named as parts of the answer.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -258,7 +259,8 @@ _BY_CHECK: tuple[tuple[str, Diagnosis], ...] = (
         "gradient.same_noise",
         Diagnosis(
             "the backward pass disagrees with its forward pass",
-            "the gradient of kept units is not dy times output/input",
+            "the gradient of kept units is not dy times output/input: another mask, or another "
+            "scale",
             "multiply dy by the mask and the scale of the same forward pass",
         ),
     ),
@@ -274,15 +276,30 @@ def diagnose(results: Sequence[Result], law: Law) -> tuple[Diagnosis, ...]:
     observed = _observe(results)
     bugs = [s for s in SIGNATURES if not s.laws or law.name in s.laws]
     explaining = [s for s in bugs if _deviates(s, observed, law) and _explains(s, observed, law)]
-    found = _simplest_first(explaining) or [s for s in bugs if _is_part(s, observed, law)]
+    shared = "calls.count_dispersion" in failed
+    parts = [] if shared else [s for s in bugs if _is_part(s, observed, law)]
+    found = _simplest_first(explaining) or parts
     named = [Diagnosis(s.name, s.explanation, s.fix) for s in found]
-    named += [
-        diagnosis
-        for check, diagnosis in _BY_CHECK
-        if check in failed
-        and not (check == "gradient.same_noise" and "gradient.dropped_is_zero" in failed)
-    ]
-    return tuple(dict.fromkeys(named))
+    named += [cause for check, cause in _BY_CHECK if check in failed - _explained(failed, results)]
+    by_name = {diagnosis.name: diagnosis for diagnosis in reversed(named)}
+    return tuple(dict.fromkeys(by_name[diagnosis.name] for diagnosis in named))
+
+
+def _explained(failed: set[str], results: Sequence[Result]) -> set[str]:
+    """Failures that another failure is the cause of."""
+    gone = set()
+    if "calls.count_dispersion" in failed:  # shared draws make few masks, which then come back
+        gone.add("calls.repeated_mask")
+    if {"gradient.same_noise", "gradient.dropped_is_zero"} <= failed:
+        one_factor = all(
+            result.evidence.estimate is not None
+            for result in results
+            if result.check == "gradient.same_noise"
+            and result.evidence
+            and result.verdict == "fail"
+        )
+        gone.add("gradient.same_noise" if one_factor else "gradient.dropped_is_zero")
+    return gone
 
 
 def _observe(results: Iterable[Result]) -> list[Observed]:
@@ -296,7 +313,7 @@ def _observe(results: Iterable[Result]) -> list[Observed]:
             rate=rate,
             dtype=dtype,
             keep=_interval(found.get("rate.marginal")),
-            kept=_estimate(found.get("support.kept_value")),
+            kept=_kept(found.get("support.kept_value")),
             evaluation=_evaluation(found.get("inference.law")),
         )
         for (rate, dtype), found in by_place.items()
@@ -311,8 +328,13 @@ def _interval(result: Result | None) -> tuple[float, float] | None:
     return (evidence.low or 0.0, 1.0 if evidence.high is None else evidence.high)
 
 
-def _estimate(result: Result | None) -> float | None:
-    return result.evidence.estimate if result and result.evidence else None
+def _kept(result: Result | None) -> float | None:
+    """The one factor of kept values; NaN, which agrees with nothing, where there are several."""
+    if result is None or result.evidence is None:
+        return None
+    if result.verdict == "fail" and result.evidence.estimate is None:
+        return math.nan
+    return result.evidence.estimate
 
 
 def _evaluation(result: Result | None) -> float | None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from operator import index
+from typing import Any, TypeVar
+
+import numpy as np
 
 from dropout_stats import checks
 from dropout_stats.checks.stream import CALLS_FOR_POOL, Setting, rate_departure
@@ -30,6 +34,8 @@ _LEAST_CALL_UNITS = 256
 _LEAST_CALLS = 64
 _LEAST_COUNT_VARIANCE = 16.0
 _REPEATS_BY_CHANCE = 1e-6
+_NEAREST = 1e-6  # a rate nearer to 0 or 1 is lost in the rounding of float32
+_Item = TypeVar("_Item")
 _INTERFACE_SHAPES = ((1,), (7,), (3, 5), (2, 3, 4), (2, 3, 4, 5), (2, 1, 3, 2, 2))
 _PROBE_SHAPE = (16, 1024)
 
@@ -85,6 +91,7 @@ class Plan:
         seed_given: whether the caller chose it.
         false_alarm: total probability that a conforming target fails.
         power: probability of catching a departure as large as a stated resolution.
+        resolution: departure of the keep probability for the first type, in standard deviations.
         max_seconds: time for the streams.
         seconds: estimated time of a conforming run; None before it was measured.
 
@@ -102,6 +109,7 @@ class Plan:
     seed_given: bool
     false_alarm: float
     power: float
+    resolution: float
     max_seconds: float
     seconds: float | None = None
 
@@ -109,6 +117,11 @@ class Plan:
     def units(self) -> int:
         """Units that a conforming run is expected to draw."""
         return sum(stream.expected_calls * stream.setting.units for stream in self.streams)
+
+    @property
+    def resolution_given(self) -> bool:
+        """Whether the resolution is another than the default."""
+        return self.resolution != DEFAULT_RESOLUTION
 
     @property
     def seconds_by_stream(self) -> dict[tuple[float, str], float]:
@@ -140,6 +153,8 @@ class Plan:
             if (wanted is None or matches(planned.case.check, wanted))
             and not matches(planned.case.check, skip)
         )
+        if not keep:
+            raise UsageError(f"checks={wanted!r} and skip={skip!r} leave nothing to do")
         return replace(self, cases=keep, streams=_read_by(keep, self.streams))
 
     def __str__(self) -> str:
@@ -173,10 +188,12 @@ def make_plan(
     rates = _valid_rates(DEFAULT_RATES if rates is None else rates)
     dtypes = _valid_dtypes(conventions.dtypes if dtypes is None else dtypes)
     given = _valid_shapes(shapes)
-    _require(0 < false_alarm < 1, "false_alarm", false_alarm, "inside (0, 1)")
+    false_alarm, power = _number("false_alarm", false_alarm), _number("power", power)
+    max_seconds = _number("max_seconds", max_seconds)
+    _require(1e-100 <= false_alarm < 1, "false_alarm", false_alarm, "in [1e-100, 1)")
     _require(0.5 <= power < 1, "power", power, "in [0.5, 1)")
     _require(max_seconds > 0, "max_seconds", max_seconds, "positive")
-    finest = DEFAULT_RESOLUTION if resolution is None else resolution
+    finest = DEFAULT_RESOLUTION if resolution is None else _number("resolution", resolution)
     _require(0 < finest <= 0.5, "resolution", finest, "in (0, 0.5] standard deviations")
     inner = [rate for rate in rates if 0 < rate < 1]
     spending = [
@@ -210,6 +227,7 @@ def make_plan(
         seed_given=seed is not None,
         false_alarm=false_alarm,
         power=power,
+        resolution=finest,
         max_seconds=max_seconds,
     )
 
@@ -276,7 +294,7 @@ def _stream_plan(
             output_dtype=conventions.output_dtype(dtype),
             shape=shape,
             departure=departure,
-            factor=resolvable_factor(units, keep_prob, expected),
+            factor=_factor(units, keep_prob, expected, cap_calls),
             pool=_pool(expected, cap_calls, units, keep_prob, power),
             share=share,
             power=power,
@@ -285,6 +303,12 @@ def _stream_plan(
         look_every=max(1, cap_calls // LOOKS),
         expected_calls=expected,
     )
+
+
+def _factor(units: int, keep_prob: float, expected: int, cap_calls: int) -> float:
+    """The variance factor to exclude; inf where the cap is too soon for any."""
+    factor = resolvable_factor(units, keep_prob, expected)
+    return factor if math.isfinite(factor) else resolvable_factor(units, keep_prob, cap_calls // 2)
 
 
 def _pool(expected: int, cap_calls: int, units: int, keep_prob: float, power: float) -> float:
@@ -350,7 +374,7 @@ def _read_by(
 
 def known_patterns(patterns: Sequence[str] | None, argument: str) -> None:
     """Refuse patterns that match no check, with the nearest ids."""
-    for pattern in patterns or ():
+    for pattern in _sequence(argument, () if patterns is None else patterns, str):
         if not any(matches(check, [pattern]) for check in checks.by_id):
             raise UsageError(
                 f"{argument}: no check matches {pattern!r}.{did_you_mean(pattern, checks.by_id)} "
@@ -359,16 +383,23 @@ def known_patterns(patterns: Sequence[str] | None, argument: str) -> None:
 
 
 def _valid_rates(rates: Sequence[float]) -> tuple[float, ...]:
-    values = tuple(dict.fromkeys(float(rate) for rate in rates))
+    values = tuple(dict.fromkeys(_sequence("rates", rates, float)))
     if not values:
         raise UsageError("rates=() leaves nothing to try: name at least one")
     for rate in values:
         _require(0 <= rate <= 1, "rates", rate, "in [0, 1]")
+        near = min(rate, 1 - rate)
+        _require(
+            near in (0, 1) or near >= _NEAREST,
+            "rates",
+            rate,
+            f"0, 1, or {_NEAREST:g} away from both",
+        )
     return values
 
 
 def _valid_dtypes(dtypes: Sequence[str]) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(dtypes))
+    names = tuple(dict.fromkeys(_sequence("dtypes", dtypes, str)))
     if not names:
         raise UsageError("dtypes=() leaves nothing to try: name at least one")
     for name in names:
@@ -379,15 +410,37 @@ def _valid_dtypes(dtypes: Sequence[str]) -> tuple[str, ...]:
 def _valid_shapes(shapes: Sequence[Sequence[int]] | None) -> tuple[tuple[int, ...], ...] | None:
     if shapes is None:
         return None
-    values = tuple(tuple(int(n) for n in shape) for shape in shapes)
+    values = tuple(
+        tuple(_sequence("shapes", shape, index)) for shape in _sequence("shapes", shapes, tuple)
+    )
     if not values or any(n < 1 for shape in values for n in shape):
         raise UsageError(f"shapes must be non-empty and have positive lengths, got {shapes!r}")
     return values
 
 
 def _valid_seed(seed: int) -> int:
-    _require(0 <= seed < 2**63, "seed", seed, "an integer in [0, 2^63)")
-    return seed
+    try:
+        number = index(seed)
+    except TypeError:
+        number = -1
+    _require(0 <= number < 2**63, "seed", seed, "an integer in [0, 2^63)")
+    return number
+
+
+def _sequence(name: str, values: object, of: Callable[[Any], _Item]) -> list[_Item]:
+    """The items of an argument that takes several; a bare string or number is none."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise UsageError(f"{name} takes a sequence, got {values!r}: write [{values!r}]")
+    try:
+        return [of(value) for value in values]
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{name}: {error}, in {values!r}") from error
+
+
+def _number(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+        raise UsageError(f"{name} must be a number, got {value!r}")
+    return float(value)
 
 
 def _require(condition: bool, name: str, value: object, expected: str) -> None:

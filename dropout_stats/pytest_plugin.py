@@ -46,6 +46,8 @@ def pytest_configure(config: pytest.Config) -> None:
     chosen = config.getoption("--dropout-seed")
     seed = chosen if chosen is not None else handed
     config.stash[_SEED] = secrets.randbits(48) if seed is None else seed
+    if handed is None:  # here a usage error is one line; in a worker it would go unseen
+        config.stash[_CASES] = _plan(config)
 
 
 _SEED = pytest.StashKey[int]()
@@ -83,7 +85,7 @@ def pytest_collection_modifyitems(
     """Add the cases before `-k` and `-m` select among the items."""
     if not config.getoption("--dropout-target"):
         return
-    cases = _plan(config)
+    cases = config.stash.setdefault(_CASES, ()) or _plan(config)
     config.stash[_CASES] = cases
     parent = DropoutCollector.from_parent(session, name=_COLLECTOR)
     items += [DropoutItem.from_parent(parent, name=case.id, case=case) for case in cases]

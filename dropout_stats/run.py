@@ -78,10 +78,7 @@ class Run:
         except TargetError as error:
             return Finding("fail", str(error))
         except Exception as error:  # noqa: BLE001 - a broken check must not take the others along
-            where = _last_place(error)
-            return Finding(
-                "error", f"the check itself broke: {type(error).__name__}: {error} {where}"
-            )
+            return _broken(error)
 
     def _stream_findings(self, plan: StreamPlan) -> dict[str, Finding]:
         place = (plan.setting.rate, plan.setting.dtype)
@@ -89,7 +86,7 @@ class Run:
             # What earlier streams left unused is there for the later ones.
             self._seconds_left += self.plan.seconds_by_stream[place]
             started = self._clock()
-            sampler = _Sampler(self._bench, plan, self._clock, started + self._seconds_left)
+            sampler = _Sampler(self._bench, plan, self._clock, self._seconds_left)
             self._findings[place] = sampler.findings(self._judges(plan))
             self._seconds_left = max(0.0, self._seconds_left - (self._clock() - started))
         return self._findings[place]
@@ -111,12 +108,13 @@ class _Sampler:
     """Draws one configuration's stream until every check of it is decided."""
 
     def __init__(
-        self, bench: Bench, plan: StreamPlan, clock: Callable[[], float], deadline: float
+        self, bench: Bench, plan: StreamPlan, clock: Callable[[], float], seconds: float
     ) -> None:
         self._bench = bench
         self._plan = plan
         self._clock = clock
-        self._deadline = deadline
+        self._seconds = seconds
+        self._deadline: float | None = None  # set after the first call, which may compile
         setting = plan.setting
         self._stream = Stream(setting, evaluation_factor=self._evaluation_factor())
         self._inputs = [
@@ -141,8 +139,10 @@ class _Sampler:
                 if verdict != "inconclusive":
                     decided[check.id] = verdict
                     open_checks.remove(check)
-                    found[check.id] = check.explain(self._stream, verdict)
-            if not open_checks or self._stream.stopped:
+                    found[check.id] = self._explain(check, verdict)
+            if self._stream.stopped or (decided and not open_checks):
+                break
+            if not open_checks and self._stream.calls >= self._plan.expected_calls:
                 break
         for check in judges:
             verdict = decided.get(check.id) or check.decide(self._stream)
@@ -157,7 +157,10 @@ class _Sampler:
         stopped = self._stream.stopped
         if not self._stream.counts.trials and check.needs_counts:
             return Finding("inconclusive", f"nothing was read: {stopped}", Evidence(0))
-        finding = check.explain(self._stream, verdict)
+        try:
+            finding = check.explain(self._stream, verdict)
+        except Exception as error:  # noqa: BLE001 - as for a probe
+            return _broken(error)
         if finding.verdict != "inconclusive" or not stopped:
             return finding
         return Finding("inconclusive", f"{finding.message}. Stopped: {stopped}", finding.evidence)
@@ -168,6 +171,8 @@ class _Sampler:
         try:
             for _ in range(self._plan.look_every):
                 readings.append(self._draw(stream.calls + len(readings)))
+                if self._out_of_time():
+                    break
         except TargetError as error:
             stream.broken = str(error)
             stream.stopped = f"the target failed at call {stream.calls + len(readings) + 1}"
@@ -176,10 +181,16 @@ class _Sampler:
             return
         if stream.calls >= self._plan.cap_calls:
             stream.stopped = f"the plan's cap of {self._plan.cap_calls} calls"
-        elif self._clock() > self._deadline:
+        elif self._out_of_time():
             stream.stopped = f"max_seconds, after {stream.calls} calls"
         elif masks_ran_out(stream):
             stream.stopped = f"no new mask comes, after {stream.calls} calls"
+
+    def _out_of_time(self) -> bool:
+        now = self._clock()
+        if self._deadline is None:
+            self._deadline = now + self._seconds
+        return now > self._deadline
 
     def _draw(self, number: int) -> Reading:
         place = number % _INPUTS
@@ -219,11 +230,12 @@ def _same(one: Array, other: Array) -> bool:
     return one.tobytes() == other.tobytes()
 
 
-def _last_place(error: Exception) -> str:
+def _broken(error: Exception) -> Finding:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    return f"({trace.tb_frame.f_code.co_qualname}, line {trace.tb_lineno})" if trace else ""
+    where = f" ({trace.tb_frame.f_code.co_qualname}, line {trace.tb_lineno})" if trace else ""
+    return Finding("error", f"the check itself broke: {type(error).__name__}: {error}{where}")
 
 
 def _reproduce(plan: Plan, case: Case) -> str:
@@ -234,8 +246,10 @@ def _reproduce(plan: Plan, case: Case) -> str:
         words += [] if "--law" in plan.spec else [f"--law {plan.law.name}"]
         words += ["--keep-prob"] if plan.conventions.rate_argument == "keep_prob" else []
         words += [f"--rates {rate}"] if rate else []
+        words += [f"--resolution {plan.resolution!r}"] if plan.resolution_given else []
         return " ".join([*words, f"--dtypes {case.dtype} --checks {case.check} --seed {plan.seed}"])
     rates = f"rates=[{rate}], " if rate else ""
+    rates += f"resolution={plan.resolution!r}, " if plan.resolution_given else ""
     return (
         f"ds.check(target, ds.laws.{type(plan.law).__name__}(), {rates}dtypes=[{case.dtype!r}], "
         f"checks=[{case.check!r}], seed={plan.seed})"

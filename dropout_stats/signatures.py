@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,12 +27,22 @@ _RATE_NAMES = (
     "p",
     "prob",
 )
-_KEEP_NAMES = ("keep_prob", "keep_rate", "keep_probability", "keep_p", "p_keep", "keep", "keepprob")
+_KEEP_NAMES = (
+    "keep_prob",
+    "keep_rate",
+    "keep_probability",
+    "keep_p",
+    "p_keep",
+    "keep",
+    "keepprob",
+    "retain_prob",
+    "survival_prob",
+    "survival_rate",
+)
 _AMBIGUOUS = ("p", "prob", "dropout", "drop", "ratio")
 _TRAINING: dict[str, tuple[Any, Any]] = {
     **dict.fromkeys(("training", "train", "is_training", "is_train"), (True, False)),
     **dict.fromkeys(("deterministic", "inference", "is_test", "evaluate", "test"), (False, True)),
-    "mode": ("train", "test"),
 }
 _KEYS = ("key", "seed", "rng", "generator")
 
@@ -63,7 +74,8 @@ class FunctionCalls:
         rate: its rate parameter.
         training: name of the parameter for the mode, with its values for training and evaluation.
         key: name of the parameter that takes randomness, if it must be given.
-        positional: names of the parameters that can only be given by position.
+        positional: the parameters that can only be given by position, with their defaults, up to
+            the last that is given.
 
     """
 
@@ -71,7 +83,7 @@ class FunctionCalls:
     rate: RateParameter
     training: tuple[str, Any, Any] | None = None
     key: str | None = None
-    positional: tuple[str, ...] = ()
+    positional: dict[str, Any] = field(default_factory=dict)
 
     def train(self, x: Any, rate: float, key: Any = None) -> Any:
         """One training pass."""
@@ -94,7 +106,7 @@ class FunctionCalls:
     def _call(self, x: Any, given: dict[str | None, Any]) -> Any:
         if self.rate.name is None:
             return self.function(x, given[None])
-        leading = [given[name] for name in self.positional if name in given]
+        leading = [given.get(name, default) for name, default in self.positional.items()]
         named = {str(n): value for n, value in given.items() if n not in self.positional}
         return self.function(x, *leading, **named)
 
@@ -113,6 +125,8 @@ def read_function(function: Callable[..., Any]) -> FunctionCalls:
         return FunctionCalls(function, RateParameter(None, "rate", note))
     if parameters[named[0]].kind is inspect.Parameter.KEYWORD_ONLY:
         raise HarnessError(f"{name} takes no positional parameter for its input.\n{_wrap(name)}")
+    if named[0] in (*_RATE_NAMES, *_KEEP_NAMES):
+        raise HarnessError(f"{name} takes its rate before its input.\n{_wrap(name)}")
     rest = {n: parameters[n] for n in named[1:]}
     training, key = _training(rest), _key(rest)
     rate = read_rate(name, {n: p for n, p in rest.items() if n not in _TRAINING and n not in _KEYS})
@@ -123,7 +137,9 @@ def read_function(function: Callable[..., Any]) -> FunctionCalls:
             f"{name} needs the parameters {', '.join(missing)}, and nothing says what they are.\n"
             f"{_wrap(name)}"
         )
-    positional = tuple(n for n, p in rest.items() if p.kind is p.POSITIONAL_ONLY and n in taken)
+    only = {n: p.default for n, p in rest.items() if p.kind is p.POSITIONAL_ONLY}
+    last = max((i for i, n in enumerate(only) if n in taken), default=-1)
+    positional = dict(list(only.items())[: last + 1])
     return FunctionCalls(function, rate, training, key, positional)
 
 
@@ -216,8 +232,9 @@ class LayerCalls:
         if self.on_vjp:
             y, dx = self.on_vjp(layer, x, dy, **key)
             return y, dx
-        y = self.train(x, rate, **key)
-        return y, layer.backward(dy)
+        y = copy(self.train(x, rate, **key))  # backward may write into the same buffer
+        dx = layer.backward(dy)
+        return y, dx[0] if isinstance(dx, tuple) and dx else dx
 
     def seed(self, number: int) -> None:
         """Forget the layers (their generators may start at construction) and seed."""
@@ -259,7 +276,8 @@ def _mode_of(layer: Any) -> str | None:
         return parameter[0]
     if callable(getattr(layer, "train", None)) and callable(getattr(layer, "eval", None)):
         return "train()"
-    return "training" if isinstance(getattr(layer, "training", None), bool) else None
+    flags = ("training", "is_training")
+    return next((name for name in flags if isinstance(getattr(layer, name, None), bool)), None)
 
 
 def _mode_parameter(layer: Any) -> tuple[str, Any, Any] | None:
@@ -277,6 +295,6 @@ def _call_in_mode(layer: Any, x: Any, evaluation: int, key: dict[str, Any]) -> A
     mode = _mode_of(layer)
     if mode == "train()":
         (layer.eval if evaluation else layer.train)()
-    elif mode == "training":
-        layer.training = not evaluation
+    elif mode:
+        setattr(layer, mode, not evaluation)
     return _entry(layer)(x, **key)

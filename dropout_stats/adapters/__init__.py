@@ -14,7 +14,7 @@ from dropout_stats.target import Target
 
 # The root package of a framework, and the adapter that knows it. A class belongs to the first
 # framework among its bases, a function to that of its module; everything else is plain NumPy.
-FRAMEWORKS = ("torch", "equinox", "flax", "numpy_ml")
+FRAMEWORKS = ("torch", "equinox", "flax", "jax", "numpy_ml")
 
 
 def adapt(target: object, *, framework: str | None = None, **options: Any) -> Target:
@@ -54,8 +54,9 @@ def _spec(target: object, framework: str | None, options: dict[str, Any]) -> str
 
 
 def _locate(spec: str) -> object:
-    root = spec.partition(":")[0].partition(".")[0]
-    if root in FRAMEWORKS:
+    place = spec.rpartition(":")[0]
+    root = place.partition(".")[0]
+    if root in FRAMEWORKS and not place.endswith(".py"):
         prepare = getattr(_adapter(root), "prepare", None)
         if prepare:
             prepare()
@@ -69,7 +70,14 @@ def _adapter(framework: str) -> Any:
             f"unknown framework {framework!r}: expected one of {', '.join(known)}."
             f"{did_you_mean(framework, known)}"
         )
-    return importlib.import_module(f"dropout_stats.adapters.{framework}")
+    try:
+        return importlib.import_module(f"dropout_stats.adapters.{framework}")
+    except ImportError as error:
+        package = (error.name or framework).replace("_", "-")
+        raise HarnessError(
+            f"the adapter for {framework} needs a package that is not installed: "
+            f"pip install {package}"
+        ) from error
 
 
 def _framework_of(target: object) -> str | None:

@@ -40,15 +40,19 @@ def adapt(target: Any, name: str) -> Target:
 
 
 def _train(layer: Any, x: Any) -> Any:
-    return layer(x, deterministic=False)
+    layer.train()
+    return layer(x)
 
 
 def _evaluate(layer: Any, x: Any) -> Any:
-    return layer(x, deterministic=True)
+    layer.eval()
+    return layer(x)
 
 
 def _vjp(layer: Any, x: Any, dy: Any) -> tuple[Any, Any]:
     """Differentiate a copy, since a trace must not advance the layer's own stream; then do so."""
-    answer = shared.vjp(lambda v: nnx.clone(layer)(v, deterministic=False), x, dy)
-    layer(x, deterministic=False)
+    layer.train()
+    # The copy is made inside the trace.
+    answer = shared.vjp(lambda v: nnx.clone(layer)(v), x, dy)  # noqa: PLW0108
+    layer(x)
     return answer

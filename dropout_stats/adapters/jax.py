@@ -1,18 +1,33 @@
-"""What the JAX frameworks share: arrays, keys and gradients."""
+"""JAX functions `(x, rate, key)`, and what the frameworks on JAX share."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from dropout_stats import dtypes
+from dropout_stats.adapters.bridge import Bridge
 from dropout_stats.conventions import Conventions
+from dropout_stats.target import Target
 
 # float64 needs a global switch of JAX that an adapter has no business to throw.
 DTYPES = tuple(name for name in dtypes.available() if name != "float64")
 CONVENTIONS = Conventions(dtypes=DTYPES, rate_argument="rate")
+
+
+def adapt(target: Any, name: str) -> Target:
+    """Adapt a function of a JAX array, the rate and a key."""
+    bridge = Bridge(
+        to_native=jnp.asarray,
+        to_numpy=to_numpy,
+        to_key=to_key,
+        vjp=vjp,
+        conventions=Conventions(dtypes=("float32",)),
+    )
+    return bridge.of_function(target, name)
 
 
 def to_numpy(y: Any) -> Any:

@@ -54,14 +54,14 @@ def _module(name: str) -> ModuleType:
             f"importing {name!r} needs the module {missing!r}, which is not installed "
             f"(pip install {missing.partition('.')[0]})"
         ) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _broken(name, error) from error
 
 
 def _file(path: Path) -> ModuleType:
     if not path.is_file():
         raise HarnessError(f"there is no file {path} (from {Path.cwd()})")
-    name = path.stem
+    name = f"dropout_stats_target_{path.stem}"  # a file torch.py must not stand in for torch
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise HarnessError(f"{path} cannot be imported as a Python file")
@@ -69,15 +69,15 @@ def _file(path: Path) -> ModuleType:
     folder = str(path.resolve().parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)
-    sys.modules.setdefault(name, module)
+    sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _broken(str(path), error) from error
     return module
 
 
-def _broken(name: str, error: Exception) -> HarnessError:
+def _broken(name: str, error: BaseException) -> HarnessError:
     return HarnessError(
         f"importing {name!r} raised {type(error).__name__}: {error}\n"
         "Repair the import first: nothing has been said about the dropout yet"

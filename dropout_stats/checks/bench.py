@@ -19,24 +19,22 @@ class Evaluation:
     """What two evaluation passes of one input did.
 
     Args:
-        low: smallest output/input; NaN where an output is not finite.
-        high: largest.
+        low: smallest output/input; None where an output is not finite.
+        high: largest, likewise.
         factor: the one factor of all units; None if there is no such factor.
         zeros: share of outputs that are zero.
-        repeats: whether the second pass gave the same bits.
+        repeats: whether the second pass gave the same values.
         worst: where the output is farthest from the law's, in words; None if it follows the law.
-        dtype: type of the output.
         units: units evaluated.
 
     """
 
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     factor: float | None
     zeros: float
     repeats: bool
     worst: str | None
-    dtype: str
     units: int
 
 
@@ -87,29 +85,33 @@ class Bench:
     def _evaluate(self, rate: float, dtype: str) -> Evaluation:
         x = self.inputs(self.largest_shape, dtype, "evaluation", rate, dtype)
         self.caller.seed("evaluation", rate, dtype)
-        first = self.caller.evaluate(x.copy(), rate)
+        handed = x.copy()
+        first = self.caller.evaluate(handed, rate).copy()  # a target may use one buffer for all
         second = self.caller.evaluate(x.copy(), rate)
+        call = f"evaluate(x of shape {x.shape} {dtype}, rate={rate:g})"
         if first.shape != x.shape:
-            raise TargetError(
-                f"evaluate(x of shape {x.shape} {dtype}, rate={rate:g})",
-                f"returned an output of shape {first.shape}; expected {x.shape}",
-            )
+            raise TargetError(call, f"returned the shape {first.shape}; expected {x.shape}")
+        declared = self.conventions.output_dtype(dtype)
+        if first.dtype.name != declared:
+            raise TargetError(call, f"returned {first.dtype.name}; expected {declared}")
+        if handed.tobytes() != x.tobytes():
+            raise TargetError(call, "changed its input in place")
         given, got = x.astype(np.float64), first.astype(np.float64)
         ratios = got / given
         expected = self.law.evaluation_factor(rate)
         untouched = expected == 1 and first.dtype == x.dtype
-        tolerance = 0.0 if untouched else kept_tolerance(first.dtype.name, 0.0)
+        tolerance = 0.0 if untouched else kept_tolerance(declared, rate)
         low, high = float(ratios.min()), float(ratios.max())
+        finite = bool(np.isfinite(ratios).all())
         middle = (low + high) / 2
-        one = high - low <= 4 * kept_tolerance(dtype, 0.0) * abs(middle)
+        one = finite and high - low <= 4 * kept_tolerance(declared, 0.0) * abs(middle)
         return Evaluation(
-            low=low,
-            high=high,
+            low=low if finite else None,
+            high=high if finite else None,
             factor=middle if one else None,
             zeros=float(np.mean(got == 0)),
-            repeats=first.tobytes() == second.tobytes(),
+            repeats=bool(np.array_equal(first, second, equal_nan=True)),
             worst=_worst(given, got, expected, tolerance),
-            dtype=first.dtype.name,
             units=x.size,
         )
 

@@ -84,6 +84,8 @@ def _dispersion(stream: Stream) -> Verdict:
     test, histogram = stream.dispersion, _fresh_histogram(stream)
     if test.log_e(histogram) >= stream.setting.share.log_threshold:
         return "fail"
+    if math.isinf(stream.setting.factor):
+        return "not-applicable" if stream.calls >= CALLS_FOR_POOL else "inconclusive"
     return "pass" if test.excludes_departures(histogram) else "inconclusive"
 
 
@@ -102,7 +104,9 @@ def _explain_dispersion(stream: Stream, verdict: Verdict) -> Finding:
         f"over {calls} calls of {setting.units} units the kept count varies "
         f"{factor:.3g} times as much as a binomial count"
     )
-    if verdict == "pass":
+    if verdict == "not-applicable":
+        message = f"{seen}: counts of so few draws cannot show a factor within the planned calls"
+    elif verdict == "pass":
         message = f"{seen}. A factor of {resolution:.3g} (or its inverse) would have been caught"
     elif verdict == "inconclusive":
         message = (

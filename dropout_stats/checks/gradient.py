@@ -18,6 +18,7 @@ from dropout_stats.results import Case, Evidence, Finding
 
 _NONE = Finding("not-applicable", "the target has no backward pass (vjp)")
 _PASSES = 4
+_SURELY_SOME = 60.0  # expected drops: none at all has probability below e^-60 under the law
 
 
 class _Pass(NamedTuple):
@@ -40,12 +41,18 @@ def _run(bench: Bench, case: Case) -> list[_Pass]:
         dy = bench.inputs(shape, dtype, "gradient dy", rate, dtype, number)
         handed = dy.copy()
         y, dx = bench.caller.vjp(x.copy(), handed, rate)
+        y, dx = y.copy(), dx.copy()  # a target may use one buffer for all
         for name, array in (("y", y), ("dx", dx)):
             if array.shape != shape:
                 raise TargetError(
                     f"vjp(x of shape {shape} {dtype}, rate={rate:g})",
                     f"returned {name} of shape {array.shape}; expected {shape}",
                 )
+        if dx.dtype != x.dtype:
+            raise TargetError(
+                f"vjp(x of shape {shape} {dtype}, rate={rate:g})",
+                f"returned dx in {dx.dtype.name}; expected the type of the input, {x.dtype.name}",
+            )
         changed = handed.tobytes() != dy.tobytes()
         x, dy, y, dx = (array.astype(np.float64) for array in (x, dy, y, dx))
         passes.append(_Pass(x, dy, y, dx, dy_changed=changed))
@@ -110,6 +117,9 @@ def _dropped_is_zero(bench: Bench, case: Case) -> Finding:
                 _observed(passes),
             )
     if not units:
+        drawn = sum(one.y.size for one in passes)
+        if (case.rate or 0.0) * drawn > _SURELY_SOME:
+            return Finding("fail", f"the forward pass of vjp dropped none of {drawn} units")
         return Finding("inconclusive", f"no unit was dropped in {_PASSES} passes", Evidence(0))
     return Finding(
         "pass",

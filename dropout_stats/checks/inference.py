@@ -32,7 +32,7 @@ def _deterministic(bench: Bench, case: Case) -> Finding:
         return _NONE
     seen = bench.evaluation(case.rate or 0.0, case.dtype)
     if seen.repeats:
-        return Finding("pass", f"two passes agree in every bit of {seen.units} outputs")
+        return Finding("pass", f"two passes agree in all {seen.units} outputs")
     return Finding("fail", "two evaluation passes of the same input differ: noise is still drawn")
 
 
@@ -47,7 +47,7 @@ LAW = Probe(
 
 DETERMINISTIC = Probe(
     id="inference.deterministic",
-    question="Do two evaluation passes of one input agree in every bit?",
+    question="Do two evaluation passes of one input agree in every value?",
     why="A mode flag that does not reach the kernel leaves predictions random.",
     places="rate and dtype",
     ask=_deterministic,

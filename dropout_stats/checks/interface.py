@@ -158,7 +158,7 @@ INPUT_UNCHANGED = Probe(
     id="interface.input_unchanged",
     question="Is the caller's input left as it was?",
     why="Dropout in place leaves zeros in data that are used again.",
-    places="dtype",
+    places="rate and dtype",
     ask=_each_shape(_input_unchanged, "the input is left as it was"),
 )
 

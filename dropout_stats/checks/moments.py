@@ -96,7 +96,12 @@ def _decide(needed: _Needed) -> Callable[[Stream], Verdict]:
 
 
 def _verdict_on(stream: Stream, keep_prob: float) -> Verdict:
-    return keep_verdict(stream, keep_prob) if 0 < keep_prob < 1 else "fail"
+    if 0 < keep_prob < 1:
+        return keep_verdict(stream, keep_prob)
+    # Whether all units are kept (or none) is no matter of chance: the counts say it.
+    close = 4 * stream.setting.tolerance
+    certain = abs(keep_prob - round(stream.counts.share)) <= close
+    return "pass" if certain and stream.counts.share in (0.0, 1.0) else "fail"
 
 
 def _explain(
@@ -149,8 +154,9 @@ def _explain(
                 return Finding("inconclusive", message, found)
             return Finding("fail", seen, found)
         if verdict == "pass":
-            message = f"{seen}. A shift of {found.resolution:.2g} would have been caught"
-            return Finding("pass", message, found)
+            reached = found.resolution
+            caught = f". A shift of {reached:.2g} would have been caught" if reached else ""
+            return Finding("pass", seen + caught, found)
         return Finding(verdict, f"{seen}. Too few units to exclude a shift", found)
 
     return explain
@@ -225,7 +231,7 @@ def _enumerated(bench: Bench, case: Case) -> Finding:
     if not bench.caller.can_apply:
         return Finding("not-applicable", "the target does not take its noise from outside (apply)")
     rate, dtype = case.rate or 0.0, case.dtype
-    x = bench.inputs((_ENUMERATED_UNITS,), dtype, case.id)
+    x = bench.inputs(_enumerated_shape(bench.conventions.ndims), dtype, case.id)
     mean, variance = _enumerate(bench.caller, x, rate)
     given = np.asarray(x, np.float64)
     tolerance = 4 * kept_tolerance(bench.conventions.output_dtype(dtype), rate)
@@ -236,7 +242,7 @@ def _enumerated(bench: Bench, case: Case) -> Finding:
         expected = factor * scale
         wrong = ~(np.abs(got - expected) <= tolerance * (np.abs(expected) + factor * scale**2))
         if wrong.any():
-            place = int(np.argmax(wrong))
+            place = tuple(int(i) for i in np.unravel_index(int(np.argmax(wrong)), wrong.shape))
             return Finding(
                 "fail",
                 f"summed over all {2**_ENUMERATED_UNITS} masks, {name} at index {place} is "
@@ -248,10 +254,16 @@ def _enumerated(bench: Bench, case: Case) -> Finding:
     )
 
 
+def _enumerated_shape(ndims: tuple[int, int]) -> tuple[int, ...]:
+    """Eight units in a rank that the target takes; one unit for scalars alone."""
+    rank = max(1, ndims[0])
+    return () if ndims[1] == 0 else (_ENUMERATED_UNITS, *(1,) * (rank - 1))
+
+
 def _enumerate(caller: Caller, x: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
-    first, second = np.zeros(x.size), np.zeros(x.size)
+    first, second = np.zeros(x.shape), np.zeros(x.shape)
     for bits in itertools.product((False, True), repeat=x.size):
-        mask = np.array(bits)
+        mask = np.array(bits).reshape(x.shape)
         chance = rate ** int((~mask).sum()) * (1 - rate) ** int(mask.sum())
         y = caller.apply(x.copy(), mask, rate).astype(np.float64)
         first += chance * y

@@ -63,7 +63,8 @@ class CountDispersion:
     @cached_property
     def _alternatives(self) -> tuple[NDArray[np.float64], ...]:
         """Log weights, powers nu and log normalisers of the mixture against the law."""
-        factors = (self.factor, 1 / self.factor, *_SPREADS, *_GATHERINGS)
+        declared = self.factor if math.isfinite(self.factor) else _CANDIDATE_FACTORS[-1]
+        factors = (declared, 1 / declared, *_SPREADS, *_GATHERINGS)
         weights = [0.25, 0.25] + [0.5 / (len(factors) - 2)] * (len(factors) - 2)
         powers = np.array([1 / factor for factor in factors])
         normalisers = np.array([logsumexp(power * self._log_pmf) for power in powers])
@@ -171,7 +172,7 @@ def resolvable_factor(size: int, null: float, groups: int) -> float:
     """The smallest variance factor, at least 1.5, that `groups` counts can be expected to exclude.
 
     A factor is resolvable when the groups carry enough information between the binomial and both
-    of its departures: groups * KL(binomial || departure) >= 10 nats.
+    of its departures: groups * KL(binomial || departure) >= 10 nats; inf where none is.
     """
     log_pmf = CountDispersion(size, null, 1.5)._log_pmf
     mean_log_pmf = _dot(np.exp(log_pmf), log_pmf)
@@ -182,4 +183,4 @@ def resolvable_factor(size: int, null: float, groups: int) -> float:
         )
         if groups * information >= _NATS_TO_PASS:
             return factor
-    return _CANDIDATE_FACTORS[-1]
+    return math.inf

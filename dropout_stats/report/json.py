@@ -8,7 +8,7 @@ from typing import Any
 
 from dropout_stats.errors import UsageError
 from dropout_stats.report.model import Report
-from dropout_stats.results import Case, Diagnosis, Evidence, Result
+from dropout_stats.results import VERDICTS, Case, Diagnosis, Evidence, Result
 
 FORMAT = "dropout-stats report 1"
 
@@ -33,9 +33,14 @@ def load(text: str) -> Report:
         found = values.get("format") if isinstance(values, dict) else type(values).__name__
         raise UsageError(f'expected a JSON object with "format": {FORMAT!r}, found {found!r}')
     try:
-        return _report(values)
-    except (KeyError, TypeError) as error:
+        report = _report(values)
+        again = json.loads(dump(report))
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise UsageError(f"the report is damaged: {type(error).__name__} at {error}") from error
+    for name, value in again.items():
+        if value != values.get(name):
+            raise UsageError(f"the report is damaged: {name!r} does not follow from its results")
+    return report
 
 
 def _report(values: dict[str, Any]) -> Report:
@@ -55,5 +60,7 @@ def _result(values: dict[str, Any]) -> Result:
     case = dict(values["case"])
     if case["shape"] is not None:
         case["shape"] = tuple(case["shape"])
+    if values["verdict"] not in VERDICTS:
+        raise ValueError(f"verdict {values['verdict']!r}")
     evidence = None if values["evidence"] is None else Evidence(**values["evidence"])
     return Result(**{**values, "case": Case(**case), "evidence": evidence})

@@ -90,7 +90,7 @@ class Report:
 
     @staticmethod
     def from_json(text: str) -> Report:
-        """Read a report that `to_json` wrote; ReportError where the text is something else."""
+        """Read a report that `to_json` wrote; UsageError where the text is something else."""
         from dropout_stats.report.json import load
 
         return load(text)

@@ -109,9 +109,7 @@ def test_a_correct_dropout_passes_however_it_is_called(target):
     assert report.verdict == "pass", str(report)
 
 
-@pytest.mark.parametrize(
-    "target", [with_training, with_deterministic, with_mode, Functional, Modal, Switched]
-)
+@pytest.mark.parametrize("target", [with_training, with_deterministic, Functional, Modal, Switched])
 def test_an_evaluation_pass_is_found(target):
     assert ds.check(target, **COARSE)["inference.law"].verdict == "pass"
 
