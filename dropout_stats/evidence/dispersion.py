@@ -55,7 +55,8 @@ class CountDispersion:
         )
 
     @cached_property
-    def _log_pmf(self) -> NDArray[np.float64]:
+    def log_pmf(self) -> NDArray[np.float64]:
+        """The law of one count, as logarithms; shape (size + 1,)."""
         k = np.arange(self.size + 1)
         odds = k * math.log(self.null) + (self.size - k) * math.log1p(-self.null)
         return np.asarray(self._log_coefficients + odds, np.float64)
@@ -67,7 +68,7 @@ class CountDispersion:
         factors = (declared, 1 / declared, *_SPREADS, *_GATHERINGS)
         weights = [0.25, 0.25] + [0.5 / (len(factors) - 2)] * (len(factors) - 2)
         powers = np.array([1 / factor for factor in factors])
-        normalisers = np.array([logsumexp(power * self._log_pmf) for power in powers])
+        normalisers = np.array([logsumexp(power * self.log_pmf) for power in powers])
         return np.log(weights), powers, normalisers
 
     def log_e(self, histogram: NDArray[np.int64]) -> float:
@@ -81,7 +82,7 @@ class CountDispersion:
         if not groups:
             return 0.0
         weights, powers, normalisers = self._alternatives
-        log_law = _dot(histogram, self._log_pmf)
+        log_law = _dot(histogram, self.log_pmf)
         gained = logsumexp(weights + (powers - 1) * log_law - groups * normalisers)
         return float(gained) - divergence(counts, self.null)
 
@@ -92,7 +93,7 @@ class CountDispersion:
             return False
         bound = math.log1p(-self.power) + self._log_numerator(histogram, counts)
         return all(
-            self._best_fit(power, histogram, groups, counts) <= bound
+            self.best_fit(power, histogram, groups, counts.successes) <= bound
             for power in (1 / factor, factor)
         )
 
@@ -132,14 +133,14 @@ class CountDispersion:
         either = np.logaddexp(log_likelihood(counts, self.null), mixture) - math.log(2)
         return _dot(histogram, self._log_coefficients) + float(either)
 
-    def _best_fit(
-        self, power: float, histogram: NDArray[np.int64], groups: int, counts: Counts
+    def best_fit(
+        self, power: float, histogram: NDArray[Any], groups: float, successes: float
     ) -> float:
         """Maximum over the tilt of the log-likelihood at this power: concave, so Newton's steps."""
         k = np.arange(self.size + 1.0)
         base = power * self._log_coefficients
-        tilt = power * math.log(counts.share / (1 - counts.share))
-        target = counts.successes / groups
+        target = successes / groups
+        tilt = power * math.log(target / (self.size - target))
         for _ in range(50):
             exponents = base + tilt * k
             top = float(exponents.max())
@@ -174,11 +175,12 @@ def resolvable_factor(size: int, null: float, groups: int) -> float:
     A factor is resolvable when the groups carry enough information between the binomial and both
     of its departures: groups * KL(binomial || departure) >= 10 nats; inf where none is.
     """
-    log_pmf = CountDispersion(size, null, 1.5)._log_pmf
-    mean_log_pmf = _dot(np.exp(log_pmf), log_pmf)
+    test = CountDispersion(size, null, 1.5)
+    chance = np.exp(test.log_pmf)
+    lawful = _dot(chance, test.log_pmf)
     for factor in _CANDIDATE_FACTORS:
         information = min(
-            (1 - power) * mean_log_pmf + float(logsumexp(power * log_pmf))
+            lawful - test.best_fit(power, chance, 1.0, size * null)
             for power in (1 / factor, factor)
         )
         if groups * information >= _NATS_TO_PASS:

@@ -95,6 +95,10 @@ def test_the_resolvable_factor_shrinks_with_the_groups_and_is_then_excluded():
     assert test.excludes_departures(seen)
 
 
+def test_single_trials_show_no_dispersion():
+    assert resolvable_factor(1, 0.7, 10**6) == math.inf
+
+
 def test_the_variance_factor_is_the_ratio_of_variances():
     size = 64
     counts = np.random.default_rng(9).binomial(size, 0.4, 50)
