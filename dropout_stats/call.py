@@ -66,8 +66,10 @@ class Caller:
 
     def train(self, x: Array, rate: float) -> Answer:
         """One training pass."""
+        answer = self._ask("train", self._target.train, x, rate, **self._key())
+        if type(answer) is np.ndarray and answer.dtype.kind == "f":
+            return Answer(answer, None)  # the usual case, in a loop of thousands
         call = self._describe("train", x, rate)
-        answer = self._guard(call, self._target.train, x, self._argument(rate), **self._key())
         mask = None
         if isinstance(answer, Output):
             answer, mask = answer
@@ -108,6 +110,17 @@ class Caller:
             call, self._guard(call, self._target.apply, x, noise, self._argument(rate))
         )
 
+    def _ask(
+        self, name: str, function: Callable[..., Any], x: Array, rate: float, **key: int
+    ) -> Any:
+        """Call, and describe the call only where it raised."""
+        try:
+            # Edges are tried on purpose: their floating-point warnings would only be noise.
+            with np.errstate(all="ignore"):
+                return function(x, self._argument(rate), **key)
+        except (Exception, SystemExit) as error:
+            raise TargetError(self._describe(name, x, rate), _raised(error)) from error
+
     def _argument(self, rate: float) -> float:
         return self._conventions.from_rate(rate)
 
@@ -124,11 +137,14 @@ class Caller:
     @staticmethod
     def _guard(call: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         try:
-            # Edges are tried on purpose: their floating-point warnings would only be noise.
             with np.errstate(all="ignore"):
                 return function(*args, **kwargs)
         except (Exception, SystemExit) as error:
-            raise TargetError(call, f"raised {type(error).__name__}: {error}") from error
+            raise TargetError(call, _raised(error)) from error
+
+
+def _raised(error: BaseException) -> str:
+    return f"raised {type(error).__name__}: {error}"
 
 
 def _scatter(number: int, multiplier: int) -> int:

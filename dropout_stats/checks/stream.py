@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -105,18 +105,19 @@ class Stream:
         setting = self.setting
         return count_dispersion(setting.units, setting.keep_prob, setting.factor, setting.power)
 
-    def add(self, readings: Iterable[Reading]) -> None:
+    def add(self, readings: Sequence[Reading]) -> None:
         """Take whole calls, in the order in which they were made."""
+        kept = 0
         for reading in readings:
-            counts = Counts(reading.units, reading.kept)
             self.calls += 1
-            self.counts += counts
+            kept += reading.kept
             self.histogram[reading.kept] += 1
-            self.last_was_new = self.repeats.add(reading.digest, counts)
+            self.last_was_new = self.repeats.add(reading.digest, reading.units, reading.kept)
             if self.last_was_new:
-                self.novel_shares.append(counts.share)
+                self.novel_shares.append(reading.kept / reading.units)
             if reading.violations:
                 self._note(reading)
+        self.counts += Counts(sum(reading.units for reading in readings), kept)
 
     def compare_mask(self, reading: Reading, mask: Array) -> None:
         """Hold the mask that the target returned to the one that its output shows."""

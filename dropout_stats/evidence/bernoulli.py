@@ -23,7 +23,9 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.special import betaln, expit, logsumexp
+from scipy.special import betaln, expit
+
+from dropout_stats.evidence.numerics import log_sum_exp
 
 _SMALLEST = 1e-12  # a likelihood ratio needs alternatives strictly inside (0, 1)
 _WIDEST_LOG_ODDS = 24.0
@@ -115,7 +117,7 @@ class BernoulliTest:
     def log_e(self, counts: Counts) -> float:
         """Natural logarithm of the e-value against the null; its mean under the null is <= 1."""
         weights, _, success, failure = self._alternatives
-        return float(logsumexp(weights + counts.successes * success + counts.failures * failure))
+        return float(log_sum_exp(weights + counts.successes * success + counts.failures * failure))
 
     def excludes_departures(self, counts: Counts) -> bool:
         """Whether every departure of at least the declared size has been excluded."""
@@ -160,7 +162,7 @@ class BernoulliTest:
         if not counts.trials:
             return 0.0, 1.0
         weights, points, _, _ = self._alternatives
-        near = logsumexp(
+        near = log_sum_exp(
             weights + counts.successes * np.log(points) + counts.failures * np.log1p(-points)
         )
         anywhere = betaln(counts.successes + 0.5, counts.failures + 0.5) - betaln(0.5, 0.5)

@@ -20,9 +20,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaln, gammaln, logsumexp
+from scipy.special import betaln, gammaln
 
 from dropout_stats.evidence.bernoulli import Counts, divergence, log_likelihood
+from dropout_stats.evidence.numerics import dot, log_sum_exp
 
 _SPREADS = (4.0, 16.0, 64.0, 256.0, 1024.0, math.inf)  # 1/nu: over-dispersion of all sizes
 _GATHERINGS = (1 / 4, 1 / 16, 1 / 64, 1 / 1024)  # likewise below 1: exact counts and the like
@@ -68,7 +69,7 @@ class CountDispersion:
         factors = (declared, 1 / declared, *_SPREADS, *_GATHERINGS)
         weights = [0.25, 0.25] + [0.5 / (len(factors) - 2)] * (len(factors) - 2)
         powers = np.array([1 / factor for factor in factors])
-        normalisers = np.array([logsumexp(power * self.log_pmf) for power in powers])
+        normalisers = np.array([log_sum_exp(power * self.log_pmf) for power in powers])
         return np.log(weights), powers, normalisers
 
     def log_e(self, histogram: NDArray[np.int64]) -> float:
@@ -82,8 +83,8 @@ class CountDispersion:
         if not groups:
             return 0.0
         weights, powers, normalisers = self._alternatives
-        log_law = _dot(histogram, self.log_pmf)
-        gained = logsumexp(weights + (powers - 1) * log_law - groups * normalisers)
+        log_law = dot(histogram, self.log_pmf)
+        gained = log_sum_exp(weights + (powers - 1) * log_law - groups * normalisers)
         return float(gained) - divergence(counts, self.null)
 
     def excludes(self, histogram: NDArray[np.int64], factor: float) -> bool:
@@ -122,7 +123,7 @@ class CountDispersion:
             return math.nan
         k = np.arange(self.size + 1)
         mean = counts.successes / groups
-        return _dot(histogram, (k - mean) ** 2) / (groups - 1) / spread
+        return dot(histogram, (k - mean) ** 2) / (groups - 1) / spread
 
     def _totals(self, histogram: NDArray[np.int64]) -> tuple[int, Counts]:
         groups = int(histogram.sum())
@@ -131,7 +132,7 @@ class CountDispersion:
     def _log_numerator(self, histogram: NDArray[np.int64], counts: Counts) -> float:
         mixture = betaln(counts.successes + 0.5, counts.failures + 0.5) - betaln(0.5, 0.5)
         either = np.logaddexp(log_likelihood(counts, self.null), mixture) - math.log(2)
-        return _dot(histogram, self._log_coefficients) + float(either)
+        return dot(histogram, self._log_coefficients) + float(either)
 
     def best_fit(
         self, power: float, histogram: NDArray[Any], groups: float, successes: float
@@ -146,20 +147,17 @@ class CountDispersion:
             top = float(exponents.max())
             weight = np.exp(exponents - top)
             total = float(weight.sum())
-            mean = _dot(weight, k) / total
-            variance = _dot(weight, (k - mean) ** 2) / total
+            mean = dot(weight, k) / total
+            variance = dot(weight, (k - mean) ** 2) / total
             log_normaliser = top + math.log(total)
-            if variance == 0 or abs(target - mean) <= 1e-7 * math.sqrt(variance):
+            if abs(target - mean) <= 1e-7 * math.sqrt(variance):
                 break
+            if variance == 0:
+                return math.inf  # narrower than the lattice: Newton's steps lead nowhere
             tilt += (target - mean) / variance
         else:
             return math.inf  # the maximum was not reached: nothing may be excluded
-        return _dot(histogram, base) + groups * (tilt * target - log_normaliser)
-
-
-def _dot(one: NDArray[Any], other: NDArray[Any]) -> float:
-    """Inner product without BLAS, which would start threads for arrays of this length."""
-    return float((one * other).sum())
+        return dot(histogram, base) + groups * (tilt * target - log_normaliser)
 
 
 @lru_cache(maxsize=64)
@@ -177,7 +175,7 @@ def resolvable_factor(size: int, null: float, groups: int) -> float:
     """
     test = CountDispersion(size, null, 1.5)
     chance = np.exp(test.log_pmf)
-    lawful = _dot(chance, test.log_pmf)
+    lawful = dot(chance, test.log_pmf)
     for factor in _CANDIDATE_FACTORS:
         information = min(
             lawful - test.best_fit(power, chance, 1.0, size * null)

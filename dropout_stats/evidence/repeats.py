@@ -12,8 +12,9 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
-from dropout_stats.evidence.bernoulli import Counts, divergence, log_likelihood
+from dropout_stats.evidence.bernoulli import Counts, divergence
 
 _LOG_COPY = math.log(1 / 32)  # weight of "this pattern is a copy of an earlier one"
 _LOG_FRESH = math.log(31 / 32)
@@ -41,22 +42,23 @@ class Repeats:
     null: float
     _seen: dict[bytes, int] = field(default_factory=dict)
     _copies: list[float] = field(default_factory=list)
-    _log_chance: list[float] = field(default_factory=list)
-    _counts: Counts = field(default_factory=Counts)
+    _successes: list[int] = field(default_factory=list)
+    _failures: list[int] = field(default_factory=list)
 
-    def add(self, digest: bytes, counts: Counts) -> bool:
+    def add(self, digest: bytes, trials: int, successes: int) -> bool:
         """Take the next pattern; say whether it was new.
 
         Args:
             digest: identifies the pattern; collisions must be negligible (128 bits).
-            counts: its trials and successes.
+            trials: its trials.
+            successes: how many of them were successes.
 
         """
         earlier = self._seen.get(digest, 0)
         self._copies.append(earlier / max(len(self._copies), 1))
-        self._log_chance.append(log_likelihood(counts, self.null))
+        self._successes.append(successes)
+        self._failures.append(trials - successes)
         self._seen[digest] = earlier + 1
-        self._counts += counts
         return not earlier
 
     @property
@@ -74,9 +76,15 @@ class Repeats:
         if not self._copies:
             return 0.0
         with np.errstate(divide="ignore"):
-            copy = _LOG_COPY + np.log(self._copies) - np.array(self._log_chance)
+            copy = _LOG_COPY + np.log(self._copies) - self._log_chances()
         gained = float(np.logaddexp(_LOG_FRESH, copy)[1:].sum())  # the first can be no copy
-        return gained - divergence(self._counts, self.null)
+        successes = sum(self._successes)
+        return gained - divergence(Counts(successes + sum(self._failures), successes), self.null)
+
+    def _log_chances(self) -> NDArray[np.float64]:
+        """Log-probability of each pattern under the law."""
+        chances = np.array(self._successes) * math.log(self.null)
+        return np.asarray(chances + np.array(self._failures) * math.log1p(-self.null))
 
     def excludes(self, pool: float, power: float) -> bool:
         """Whether draws from a pool of this size or smaller have been excluded.

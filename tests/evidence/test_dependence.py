@@ -95,6 +95,15 @@ def test_the_resolvable_factor_shrinks_with_the_groups_and_is_then_excluded():
     assert test.excludes_departures(seen)
 
 
+def test_a_law_narrower_than_the_lattice_excludes_nothing():
+    seen = np.zeros(257, np.int64)
+    seen[128], seen[129] = 6, 25
+    test = CountDispersion(256, 0.5, 1.5)
+    assert not test.excludes(seen, 724.0)
+    assert not test.excludes(seen, 1000.0)
+    assert test.resolution(seen) == math.inf
+
+
 def test_single_trials_show_no_dispersion():
     assert resolvable_factor(1, 0.7, 10**6) == math.inf
 
@@ -113,7 +122,7 @@ def test_the_variance_factor_is_the_ratio_of_variances():
 def repeats_of(masks, null):
     found = Repeats(null)
     for mask in masks:
-        found.add(bytes(mask), Counts(len(mask), int(sum(mask))))
+        found.add(bytes(mask), len(mask), int(sum(mask)))
     return found
 
 
