@@ -115,9 +115,7 @@ class Caller:
     ) -> Any:
         """Call, and describe the call only where it raised."""
         try:
-            # Edges are tried on purpose: their floating-point warnings would only be noise.
-            with np.errstate(all="ignore"):
-                return function(x, self._argument(rate), **key)
+            return function(x, self._argument(rate), **key)
         except (Exception, SystemExit) as error:
             raise TargetError(self._describe(name, x, rate), _raised(error)) from error
 
@@ -137,8 +135,7 @@ class Caller:
     @staticmethod
     def _guard(call: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         try:
-            with np.errstate(all="ignore"):
-                return function(*args, **kwargs)
+            return function(*args, **kwargs)
         except (Exception, SystemExit) as error:
             raise TargetError(call, _raised(error)) from error
 

@@ -107,17 +107,19 @@ class Stream:
 
     def add(self, readings: Sequence[Reading]) -> None:
         """Take whole calls, in the order in which they were made."""
-        kept = 0
+        units = self.setting.units
+        kept = [reading.kept for reading in readings]
+        new = [self.repeats.add(reading.digest, units, reading.kept) for reading in readings]
+        self.novel_shares += [
+            number / units for number, fresh in zip(kept, new, strict=True) if fresh
+        ]
+        self.last_was_new = new[-1] if new else self.last_was_new
+        self.histogram += np.bincount(kept, minlength=units + 1)
+        self.calls += len(readings)
+        self.counts += Counts(units * len(readings), sum(kept))
         for reading in readings:
-            self.calls += 1
-            kept += reading.kept
-            self.histogram[reading.kept] += 1
-            self.last_was_new = self.repeats.add(reading.digest, reading.units, reading.kept)
-            if self.last_was_new:
-                self.novel_shares.append(reading.kept / reading.units)
             if reading.violations:
                 self._note(reading)
-        self.counts += Counts(sum(reading.units for reading in readings), kept)
 
     def compare_mask(self, reading: Reading, mask: Array) -> None:
         """Hold the mask that the target returned to the one that its output shows."""

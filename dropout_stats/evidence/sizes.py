@@ -4,32 +4,38 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import TypeAlias
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binom, norm
+
+Powers: TypeAlias = NDArray[np.float64]
 
 CAP_FACTOR = 1.30  # of the fixed sample: room for the sequential test's long tail
 _UNDECIDED = 1e-3  # the most that a conforming run may end undecided, where 1.30 is not enough
+_SCANNED = 20_000
 CONFORMING_FACTOR = 0.25  # of the fixed sample: where conforming runs pass, on average
 
 
-def fixed_test_power(trials: int, null: float, departure: float, alpha: float) -> float:
+def fixed_test_power(trials: ArrayLike, null: float, departure: float, alpha: float) -> Powers:
     """Power of the two-sided exact binomial test at the less favourable of null +- departure."""
-    low = int(binom.ppf(alpha / 2, trials, null)) - 1
-    while binom.cdf(low + 1, trials, null) <= alpha / 2:
-        low += 1
-    high = int(binom.isf(alpha / 2, trials, null)) + 1
-    while binom.sf(high - 2, trials, null) <= alpha / 2:
-        high -= 1
+    n = np.atleast_1d(trials)
+    low = np.asarray(binom.ppf(alpha / 2, n, null)) - 1
+    low += binom.cdf(low + 1, n, null) <= alpha / 2  # the quantile may be off by its rounding
+    high = np.asarray(binom.isf(alpha / 2, n, null)) + 1
+    high -= binom.sf(high - 2, n, null) <= alpha / 2
     edges = [p for p in (null - departure, null + departure) if 0 <= p <= 1]
-    return min(float(binom.cdf(low, trials, p) + binom.sf(high - 1, trials, p)) for p in edges)
+    powers = [np.asarray(binom.cdf(low, n, p) + binom.sf(high - 1, n, p)) for p in edges]
+    return np.asarray(np.min(powers, axis=0), np.float64)
 
 
 @lru_cache(maxsize=1024)
 def fixed_sample(null: float, departure: float, alpha: float, power: float) -> int:
     """Trials that the two-sided exact binomial test needs for `departure` at `alpha` and `power`.
 
-    Power is not quite monotone in the number of trials (the law is a lattice); the bisection finds
-    a size at which it is reached, within one lattice step of the smallest.
+    Power is not quite monotone in the number of trials (the law is a lattice). Up to 20,000 trials
+    it is the smallest size of all; beyond, where the teeth are below 0.5 %, that of a bisection.
     """
     if not any(0 <= p <= 1 for p in (null - departure, null + departure)):
         raise ValueError(f"no probability differs from {null!r} by {departure!r}")
@@ -43,7 +49,10 @@ def fixed_sample(null: float, departure: float, alpha: float, power: float) -> i
             high = middle
         else:
             low = middle
-    return high
+    if high > _SCANNED:
+        return high
+    sizes = np.arange(max(1, int(high * 0.9)), high + 1)
+    return int(sizes[fixed_test_power(sizes, null, departure, alpha) >= power][0])
 
 
 def cap(null: float, departure: float, alpha: float, power: float) -> int:

@@ -62,7 +62,7 @@ class Reading:
     Args:
         units: units read.
         kept: how many of them were kept.
-        packed: the keep mask, 8 units a byte.
+        packed: the keep mask, 8 units a byte, the first unit in the lowest bit.
         violations: how many outputs the law cannot produce.
         example: the first of them.
         ratios: smallest and largest output/input over the kept units, read only where there are
@@ -84,7 +84,7 @@ class Reading:
 
     def mask(self) -> NDArray[np.bool_]:
         """The keep mask, flat."""
-        return np.unpackbits(self.packed, count=self.units).astype(np.bool_)
+        return np.unpackbits(self.packed, count=self.units, bitorder="little").astype(np.bool_)
 
 
 class Reader:
@@ -117,7 +117,7 @@ class Reader:
         np.not_equal(values, 0, out=self._kept)
         np.equal(values, self._verified, out=self._close)
         kept = int(np.count_nonzero(self._kept))
-        packed = np.packbits(self._kept)
+        packed = np.packbits(self._kept, bitorder="little")
         if kept == int(np.count_nonzero(self._close)):
             return Reading(values.size, kept, packed)
         return self._compare(values, kept, packed)

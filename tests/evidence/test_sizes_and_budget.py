@@ -33,6 +33,14 @@ def test_the_fixed_test_has_its_size_and_power(null, departure):
     assert fixed_test_power(size, null, departure, alpha) == pytest.approx(power)
 
 
+@pytest.mark.parametrize(("null", "departure"), [(0.5, 0.1), (0.9, 0.1), (0.9, 0.02)])
+def test_no_smaller_size_has_the_power(null, departure):
+    size = fixed_sample(null, departure, 1e-6, 0.99)
+    smaller = np.arange(1, size)
+    assert fixed_test_power(size, null, departure, 1e-6) >= 0.99
+    assert (fixed_test_power(smaller, null, departure, 1e-6) < 0.99).all()
+
+
 def test_the_cap_is_one_point_three_times_the_fixed_sample():
     assert cap(0.5, 0.02, 1e-6, 0.99) == math.ceil(1.3 * fixed_sample(0.5, 0.02, 1e-6, 0.99))
 
