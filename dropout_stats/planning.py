@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from dropout_stats import checks
+from dropout_stats.checks.context import Place, plan_tests
 from dropout_stats.checks.stream import CALLS_FOR_POOL, Setting, rate_departure
 from dropout_stats.conventions import Conventions
 from dropout_stats.dtypes import as_dtype
@@ -48,14 +49,17 @@ class StreamPlan:
         setting: what its tables are held to.
         cap_calls: the stream gives up after so many calls.
         look_every: calls between two looks at the tables.
-        expected_calls: calls after which a conforming target is expected to have passed.
 
     """
 
     setting: Setting
     cap_calls: int
     look_every: int
-    expected_calls: int
+
+    @property
+    def expected_calls(self) -> int:
+        """Calls after which a conforming target is expected to have passed."""
+        return self.setting.expected_calls
 
 
 @dataclass(frozen=True)
@@ -262,6 +266,10 @@ def _planned(check: checks.StreamCheck, setting: Setting, share: Share) -> Plann
         "rate.marginal": setting.departure,
         "calls.count_dispersion": setting.factor,
         "calls.repeated_mask": setting.pool,
+        **{
+            context: max((tested.test.size for tested in tests if tested.named), default=None)
+            for context, tests in setting.tests.items()
+        },
     }
     return PlannedCase(case, share if check.spends else None, resolutions.get(check.id))
 
@@ -286,6 +294,7 @@ def _stream_plan(
         math.ceil(cap(keep_prob, departure, share.probability, power) / units), _LEAST_CALLS
     )
     expected = max(math.ceil(CONFORMING_FACTOR * fixed / units), _LEAST_CALLS // 2)
+    place = Place(shape, keep_prob, expected)
     return StreamPlan(
         setting=Setting(
             law=law,
@@ -296,12 +305,17 @@ def _stream_plan(
             departure=departure,
             factor=_factor(units, keep_prob, expected, cap_calls),
             pool=_pool(expected, cap_calls, units, keep_prob, power),
+            tests={
+                check.id: plan_tests(check.context, place, resolution / DEFAULT_RESOLUTION, power)
+                for check in checks.ALL
+                if isinstance(check, checks.StreamCheck) and check.context
+            },
+            expected_calls=expected,
             share=share,
             power=power,
         ),
         cap_calls=cap_calls,
         look_every=max(1, cap_calls // LOOKS),
-        expected_calls=expected,
     )
 
 

@@ -93,8 +93,10 @@ class Run:
             # What earlier streams left unused is there for the later ones.
             self._seconds_left += self.plan.seconds_by_stream[place]
             started = self._clock()
-            sampler = _Sampler(self._bench, plan, self._clock, self._seconds_left)
-            self._findings[place] = sampler.findings(self._judges(plan))
+            sampler = _Sampler(
+                self._bench, plan, self._judges(plan), self._clock, self._seconds_left
+            )
+            self._findings[place] = sampler.findings()
             self._seconds_left = max(0.0, self._seconds_left - (self._clock() - started))
         return self._findings[place]
 
@@ -115,15 +117,20 @@ class _Sampler:
     """Draws one configuration's stream until every check of it is decided."""
 
     def __init__(
-        self, bench: Bench, plan: StreamPlan, clock: Callable[[], float], seconds: float
+        self,
+        bench: Bench,
+        plan: StreamPlan,
+        judges: list[checks.StreamCheck],
+        clock: Callable[[], float],
+        seconds: float,
     ) -> None:
         self._bench = bench
         self._plan = plan
+        self._judges = judges
         self._clock = clock
         self._seconds = seconds
         self._deadline: float | None = None  # set after the first call, which may compile
         setting = plan.setting
-        self._stream = Stream(setting, evaluation_factor=self._evaluation_factor())
         self._inputs = [
             bench.inputs(setting.shape, setting.dtype, "stream", setting.rate, setting.dtype, n)
             for n in range(_INPUTS)
@@ -132,13 +139,15 @@ class _Sampler:
         self._readers: list[Reader] = [
             bench.law.reader(x, setting.rate, setting.output_dtype) for x in self._inputs
         ]
+        contexts = {check.id: check.context for check in judges if check.context}
+        self._stream = Stream(setting, self._inputs, contexts, self._evaluation_factor())
 
-    def findings(self, judges: list[checks.StreamCheck]) -> dict[str, Finding]:
+    def findings(self) -> dict[str, Finding]:
         """Sample, and say what each check found."""
         self._bench.caller.seed("stream", self._plan.setting.rate, self._plan.setting.dtype)
         decided: dict[str, Verdict] = {}
         found: dict[str, Finding] = {}
-        open_checks = [check for check in judges if check.waits]
+        open_checks = [check for check in self._judges if check.waits]
         while True:
             self._draw_block()
             for check in list(open_checks):
@@ -146,12 +155,13 @@ class _Sampler:
                 if verdict != "inconclusive":
                     decided[check.id] = verdict
                     open_checks.remove(check)
+                    self._stream.close(check.id, dependent=check.dependence and verdict == "fail")
                     found[check.id] = self._explain(check, verdict)
             if self._stream.stopped or (decided and not open_checks):
                 break
-            if not open_checks and self._stream.calls >= self._plan.expected_calls:
+            if not open_checks and self._stream.calls >= self._plan.setting.expected_calls:
                 break
-        for check in judges:
+        for check in self._judges:
             verdict = decided.get(check.id) or check.decide(self._stream)
             if check.id not in found:
                 found[check.id] = self._explain(check, verdict)

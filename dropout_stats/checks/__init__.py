@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dropout_stats.checks import (
     calls,
+    dependence,
     gradient,
+    history,
     inference,
+    input,
     interface,
     limits,
     moments,
+    position,
     rate,
     support,
 )
@@ -36,6 +40,16 @@ ALL: tuple[Check, ...] = (
     inference.DETERMINISTIC,
     calls.REPEATED_MASK,
     calls.COUNT_DISPERSION,
+    history.PREVIOUS,
+    history.DRIFT,
+    position.UNIT,
+    position.MODULUS,
+    position.AXIS,
+    dependence.LAG,
+    dependence.ALL_LAGS,
+    dependence.AXES,
+    dependence.PATTERNS,
+    input.CLASS,
     gradient.SAME_NOISE,
     gradient.DROPPED_IS_ZERO,
 )

@@ -22,6 +22,8 @@ def shared_noise(stream: Stream) -> str | None:
         )
     if _repeats(stream) == "fail":
         return f"only {stream.repeats.distinct} of {stream.calls} masks were new"
+    if stream.dependences:
+        return f"units do not draw independently ({', '.join(stream.dependences)})"
     return None
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from dropout_stats.checks.bench import Bench
+from dropout_stats.checks.context import Context
 from dropout_stats.checks.stream import Stream
 from dropout_stats.results import Case, Finding, Verdict
 
@@ -47,6 +48,8 @@ class StreamCheck:
         explain: the finding for a verdict; it may weaken a `fail` that another check explains.
         waits: whether the stream goes on until this check is decided.
         needs_counts: whether it has nothing to say before the first call was read.
+        context: what a unit's draw must not depend on, where the check is of that kind.
+        dependence: whether a failure means that units do not draw independently.
 
     """
 
@@ -58,6 +61,8 @@ class StreamCheck:
     explain: Callable[[Stream, Verdict], Finding]
     waits: bool = True
     needs_counts: bool = True
+    context: Context | None = None
+    dependence: bool = False
 
 
 Check: TypeAlias = Probe | StreamCheck

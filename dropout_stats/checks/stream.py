@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from dropout_stats.checks.block import Block, block_of
+from dropout_stats.checks.context import Context, Place, Seen, Tally, Tested
 from dropout_stats.evidence.bernoulli import BernoulliTest, Counts, bernoulli_test
 from dropout_stats.evidence.budget import Share
 from dropout_stats.evidence.dispersion import CountDispersion, count_dispersion
@@ -39,6 +41,8 @@ class Setting:
         departure: departure of the keep probability to catch or exclude.
         factor: factor on the variance of the kept count to catch or exclude.
         pool: size of a pool of repeating masks to catch or exclude; 0 where correct masks repeat.
+        tests: what is tested of each context, by the id of its check.
+        expected_calls: calls after which a conforming target is expected to have passed.
         share: the error probability that each counted check of this configuration may spend.
         power: probability of catching each of these departures.
 
@@ -52,6 +56,8 @@ class Setting:
     departure: float
     factor: float
     pool: float
+    tests: Mapping[str, tuple[Tested, ...]]
+    expected_calls: int
     share: Share
     power: float
 
@@ -66,6 +72,11 @@ class Setting:
         return math.prod(self.shape)
 
     @property
+    def place(self) -> Place:
+        """What a context may know of the configuration."""
+        return Place(self.shape, self.keep_prob, self.expected_calls)
+
+    @property
     def tolerance(self) -> float:
         """Relative tolerance of a kept value."""
         return kept_tolerance(self.output_dtype, self.rate)
@@ -77,9 +88,18 @@ class Setting:
 
 @dataclass
 class Stream:
-    """What has been read so far of one configuration."""
+    """What has been read so far of one configuration.
+
+    Args:
+        setting: what it is held to.
+        inputs: calls take these inputs in turn.
+        contexts: what is tallied beside the counts, by the id of the check that reads it.
+
+    """
 
     setting: Setting
+    inputs: Sequence[Array] = ()
+    contexts: Mapping[str, Context] = field(default_factory=dict)
     evaluation_factor: float | None = None
     calls: int = 0
     counts: Counts = field(default_factory=Counts)
@@ -98,6 +118,13 @@ class Stream:
         self.histogram = np.zeros(self.setting.units + 1, np.int64)
         self.novel_shares: list[float] = []
         self._unreadable = False
+        self._tallies = {
+            check: context.tally(self.setting.place, self.inputs)
+            for check, context in self.contexts.items()
+            if self.setting.tests[check]
+        }
+        self._closed: set[str] = set()
+        self.dependences: list[str] = []
 
     @property
     def dispersion(self) -> CountDispersion:
@@ -107,6 +134,8 @@ class Stream:
 
     def add(self, readings: Sequence[Reading]) -> None:
         """Take whole calls, in the order in which they were made."""
+        if not readings:
+            return
         units = self.setting.units
         kept = [reading.kept for reading in readings]
         new = [self.repeats.add(reading.digest, units, reading.kept) for reading in readings]
@@ -120,6 +149,27 @@ class Stream:
         for reading in readings:
             if reading.violations:
                 self._note(reading)
+        self._tally(readings)
+
+    def _tally(self, readings: Sequence[Reading]) -> None:
+        tallies: list[Tally] = [t for c, t in self._tallies.items() if c not in self._closed]
+        if not tallies:
+            return
+        first = self.calls - len(readings)
+        block = block_of(readings, first, self.setting.shape, max(len(self.inputs), 1))
+        for tally in tallies:
+            tally.add(block)
+
+    def seen(self, check: str) -> Seen:
+        """The tally of a context against its tests."""
+        tally = self._tallies[check]
+        tables = tally.tables()
+        return Seen(self.setting.tests[check], tables, tally.surplus(tables))
+
+    def close(self, check: str, *, dependent: bool) -> None:
+        """Read no further calls for a check that is decided; it may have shown dependence."""
+        self._closed.add(check)
+        self.dependences += [check] if dependent else []
 
     def compare_mask(self, reading: Reading, mask: Array) -> None:
         """Hold the mask that the target returned to the one that its output shows."""

@@ -1,0 +1,121 @@
+"""From a context to a check: the one verdict and the one explanation of all counted checks."""
+
+from __future__ import annotations
+
+import math
+
+from dropout_stats.checks.check import StreamCheck
+from dropout_stats.checks.context import Context, Seen, describe_cell, estimate_of
+from dropout_stats.checks.stream import Stream
+from dropout_stats.evidence.departures import Copied
+from dropout_stats.results import Evidence, Finding, Verdict
+
+
+def counted(
+    id: str,  # noqa: A002 - it is what a check calls it
+    question: str,
+    why: str,
+    context: Context,
+    *,
+    dependence: bool = False,
+) -> StreamCheck:
+    """Make the check that a context is.
+
+    Args:
+        id: `family.name`.
+        question: what it asks, in plain words.
+        why: what goes wrong where the answer is no.
+        context: what a unit's draw must not depend on.
+        dependence: whether a failure means that units do not draw independently, so that the
+            rate's evidence must be doubted.
+
+    """
+
+    def decide(stream: Stream) -> Verdict:
+        return _decide(stream, id)
+
+    def explain(stream: Stream, verdict: Verdict) -> Finding:
+        return _explain(stream, verdict, id, context)
+
+    return StreamCheck(
+        id=id,
+        question=question,
+        why=why,
+        spends=True,
+        decide=decide,
+        explain=explain,
+        context=context,
+        dependence=dependence,
+    )
+
+
+def _decide(stream: Stream, check: str) -> Verdict:
+    tests = stream.setting.tests[check]
+    if not tests:
+        return "not-applicable"
+    seen = stream.seen(check)
+    if seen.log_e() >= stream.setting.share.log_threshold:
+        return "fail"
+    if not any(tested.named for tested in tests):
+        return "not-applicable" if stream.calls >= stream.setting.expected_calls else "inconclusive"
+    return "pass" if seen.excludes_departures() else "inconclusive"
+
+
+def _explain(stream: Stream, verdict: Verdict, check: str, context: Context) -> Finding:
+    setting = stream.setting
+    if not setting.tests[check]:
+        return Finding("not-applicable", "calls of this shape have nothing to tell apart here")
+    seen = stream.seen(check)
+    if not seen.tables:
+        return Finding("inconclusive", "too few calls to fill a cell", Evidence(0))
+    group, cell = seen.worst()
+    tested, row = seen.tests[group], seen.tables[group][cell]
+    resolution = seen.resolution()
+    evidence = Evidence(
+        units=sum(int(table.sum()) for table in seen.tables[:1]),
+        estimate=estimate_of(tested, row),
+        log10_e=seen.log_e() / math.log(10),
+        resolution=resolution if math.isfinite(resolution) else None,
+    )
+    where = context.cell(setting.place, group, cell)
+    counts = f"{where}: {describe_cell(tested, row, setting.keep_prob)}"
+    if verdict == "fail":
+        return Finding(
+            "fail", f"{counts} (e-value 10^{evidence.log10_e:.1f}, whatever the rate)", evidence
+        )
+    farthest = f"the farthest of {_cells(seen)} is {counts}"
+    if verdict == "pass":
+        return Finding("pass", f"{farthest}. {_caught(seen)} would have been caught", evidence)
+    if verdict == "not-applicable":
+        return Finding(
+            verdict, f"{farthest}: so few draws cannot show a departure within the plan", evidence
+        )
+    wanted = max(tested.test.size for tested in seen.tests if tested.named)
+    return Finding(
+        "inconclusive",
+        f"{farthest}. Too few calls to exclude the declared departure {wanted:.2g}",
+        evidence,
+    )
+
+
+def _cells(seen: Seen) -> str:
+    number = sum(len(table) for table in seen.tables)
+    return f"{number} cells" if number != 1 else "one cell"
+
+
+def _caught(seen: Seen) -> str:
+    """The smallest and the largest departure among the groups, in words."""
+    reached = sorted(
+        (tested.test.resolution(table), number)
+        for number, (tested, table) in enumerate(zip(seen.tests, seen.tables, strict=True))
+        if tested.named
+    )
+    said = [_departure(seen, size, number) for size, number in (reached[0], reached[-1])]
+    return " to ".join(dict.fromkeys(said))
+
+
+def _departure(seen: Seen, size: float, number: int) -> str:
+    group = seen.tests[number].group
+    if isinstance(group.departure, Copied):
+        return f"{group.name} copied with probability {size:.2g}"
+    return f"{group.name} that is off by {size:.2g}"

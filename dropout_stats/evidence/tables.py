@@ -1,0 +1,193 @@
+"""Tables of counts, context by symbol: do they fit independent trials of one probability?
+
+A cell is a row of symbol counts. Its e-value is a mixture of likelihood ratios, half on the named
+departure, half spread over all sizes; the e-value of a table is a mean over its cells, which is
+valid however the cells share trials. Where the cells partition the trials, half of it is on all
+cells being slightly off (beta-binomial): a product over cells, valid only there.
+
+The null does not fix the success probability: the likelihood under the declared one is replaced by
+that of the best constant one, so that a wrong probability alone never rejects.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import betaln, rel_entr
+
+from dropout_stats.evidence.departures import Departure, Vector, within
+from dropout_stats.evidence.numerics import log_sum_exp
+
+Table = NDArray[np.int64]  # (cells, symbols)
+
+_TILTS = np.linspace(0.02, 0.98, 49)
+_WORTH_IT = 256  # cells among which many are alike
+_DENSITIES = 2.0 ** -np.arange(5)
+
+
+@dataclass(frozen=True)
+class TableTest:
+    """Cells of counts against one departure, at every look.
+
+    Args:
+        departure: the way to depart.
+        size: the size that the test is tuned for and must exclude, on both sides, to pass.
+        power: a departure of that size slips through with probability at most 1 - power.
+        partition: whether each trial is in exactly one cell; the departure is then a `Shifted`.
+
+    """
+
+    departure: Departure
+    size: float
+    power: float = 0.99
+    partition: bool = False
+
+    @cached_property
+    def _alternatives(self) -> tuple[Vector, NDArray[np.float64]]:
+        """Log weights, and log ratios of shape (symbols, alternatives)."""
+        limits = self.departure.limits
+        weights, sizes = [], []
+        for sign, limit in ((1, limits[1]), (-1, -limits[0])):
+            steps = max(1, math.ceil(math.log2(limit / self.size)) + 1)
+            grid = [within(limits, sign * self.size / 2 * 2.0**step) for step in range(steps + 1)]
+            sizes += [within(limits, sign * self.size), *grid]
+            weights += [0.25, *(0.25 / len(grid) for _ in grid)]
+        ratios = [self.departure.log_ratios(size) for size in sizes]
+        return np.log(weights), np.ascontiguousarray(np.transpose(ratios))
+
+    def log_e(self, table: Table, surplus: Vector | float = 0.0) -> float:
+        """Log e-value of the mean over cells.
+
+        Args:
+            table: counts; shape (cells, symbols).
+            surplus: for each cell, or for all: what the best constant success probability gains
+                over the null on the trials that are symbols there, in nats.
+
+        """
+        weights, ratios = self._alternatives
+        rows, number = _distinct(table, surplus)
+        exponents = weights + rows[:, :-1] @ ratios - rows[:, -1:]
+        top = exponents.max(axis=1)
+        each = top + np.log(np.exp(exponents - top[:, np.newaxis]).sum(axis=1))
+        sparse = log_sum_exp(each + np.log(number)) - math.log(len(table))
+        if not self.partition:
+            return sparse
+        return float(np.logaddexp(sparse, self._log_dense(rows, number))) - math.log(2)
+
+    def _log_dense(self, rows: NDArray[np.float64], number: Vector) -> float:
+        """All cells off by a little, independently: beta-binomial counts, over some spreads."""
+        null = float(self.departure.law[0])
+        variance = null * (1 - null)
+        successes, failures, surplus = rows[:, 0], rows[:, 1], float(rows[0, 2])
+        lawful = successes * math.log(null) + failures * math.log1p(-null)
+        found = []
+        for spread in min(self.size, math.sqrt(variance) / 2) * _DENSITIES:
+            strength = variance / spread**2 - 1
+            one, other = null * strength, (1 - null) * strength
+            cells = betaln(successes + one, failures + other) - betaln(one, other) - lawful
+            found.append(float((number * cells).sum()))
+        return log_sum_exp(np.array(found)) - math.log(len(found)) - surplus
+
+    def excludes(self, table: Table, size: float | None = None) -> bool:
+        """Whether a departure of this size (by default the declared one) is excluded in all cells.
+
+        A size that the departure cannot have on a side need not be excluded there.
+        """
+        edges = self._edges if size is None else self._log_ratios(size)
+        if not edges.size:
+            return bool(table.sum())
+        return bool((table @ edges <= math.log1p(-self.power)).all())
+
+    @cached_property
+    def _edges(self) -> NDArray[np.float64]:
+        return self._log_ratios(self.size)
+
+    def _log_ratios(self, size: float) -> NDArray[np.float64]:
+        """Of this size on each side that can have it; shape (symbols, sides)."""
+        low, high = self.departure.limits
+        signed = [s for s in (size, -size) if low < s < high]
+        return np.array([self.departure.log_ratios(s) for s in signed]).T
+
+    def resolution(self, table: Table) -> float:
+        """The smallest size that these counts exclude on both sides in all cells; inf for none."""
+        rows = _distinct(table, 0.0)[0][:, :-1]
+        low, high = 0.0, max(abs(limit) for limit in self.departure.limits) * (1 - 1e-6)
+        if not self.excludes(rows, high):
+            return math.inf
+        for _ in range(30):
+            middle = (low + high) / 2
+            low, high = (low, middle) if self.excludes(rows, middle) else (middle, high)
+        return high
+
+    def worst(self, table: Table, surplus: Vector | float = 0.0) -> int:
+        """The cell with the largest e-value."""
+        weights, ratios = self._alternatives
+        exponents = weights + table @ ratios - np.reshape(surplus, (-1, 1))
+        return int(exponents.max(axis=1).argmax())
+
+    def trials_to_pass(self, cells: int, undecided: float) -> float:
+        """Trials a cell after which conforming counts exclude both sides in all cells.
+
+        Short of that they fall with probability at most `undecided` (Chernoff's bound).
+        """
+        error = math.log(undecided / (2 * cells))
+        return max(self._trials(error + _TILTS * math.log1p(-self.power), _TILTS))
+
+    def trials_to_fail(self, cells: int, log_threshold: float) -> float:
+        """Trials a cell after which the declared departure of one cell is rejected with `power`."""
+        needed = log_threshold + math.log(4 * cells * (2 if self.partition else 1))
+        return max(self._trials(math.log1p(-self.power) - _TILTS * needed, 1 - _TILTS))
+
+    def _trials(self, nats: Vector, tilts: Vector) -> list[float]:
+        """For each side: the least trials with trials * log E0[ratio^tilt] <= nats at some tilt."""
+        found = [0.0]
+        for ratios in self._edges.T:
+            moments = np.log(np.exp(np.outer(tilts, ratios)) @ self.departure.law)
+            found.append(float((nats / moments).min()))
+        return found
+
+
+def surplus(successes: Vector, trials: Vector, null: float) -> Vector:
+    """What the best constant probability gains over the null, in nats: trials * KL(share || null).
+
+    Elementwise: one value for each pair of counts.
+    """
+    share = np.divide(successes, trials, out=np.full(np.shape(trials), null), where=trials > 0)
+    return np.asarray(trials * (rel_entr(share, null) + rel_entr(1 - share, 1 - null)), np.float64)
+
+
+@lru_cache(maxsize=4096)
+def resolvable(departure: Departure, cells: int, trials: int, power: float) -> float:
+    """The smallest size that conforming counts of so many trials a cell exclude half the time.
+
+    inf where even the largest is too small to be told from chance.
+    """
+    largest = max(abs(limit) for limit in departure.limits) * (1 - 1e-6)
+
+    def needed(size: float) -> float:
+        return TableTest(departure, size, power).trials_to_pass(cells, 0.5)
+
+    if needed(largest) > trials:
+        return math.inf
+    low, high = largest * 2.0**-30, largest
+    while high > 1.005 * low:
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if needed(middle) <= trials else (middle, high)
+    return high
+
+
+def _distinct(table: Table, surplus: Vector | float) -> tuple[NDArray[np.float64], Vector]:
+    """Rows of counts and surplus, equal ones once; and how often each occurs."""
+    if table.shape[1] == 2 and len(table) >= _WORTH_IT and not np.ndim(surplus):
+        trials, least = table.sum(axis=1), int(table[:, 0].min())
+        if (trials == trials[0]).all() and int(table[:, 0].max()) - least < len(table):
+            number = np.bincount(table[:, 0] - least)
+            seen = np.flatnonzero(number)
+            successes = seen + least
+            parts = (successes, trials[0] - successes, np.full(len(seen), surplus))
+            return np.column_stack(parts), number[seen].astype(np.float64)
+    return np.column_stack((table, np.broadcast_to(surplus, len(table)))), np.ones(len(table))

@@ -1,0 +1,112 @@
+"""The rule of tables, checked exactly: summed over all masks, the mean of each e-value is at most 1.
+
+Without the surplus, under the declared keep probability, the mean is 1 to the last digit: a unit
+that is a symbol twice, or a context that looks ahead, would move it.
+"""
+
+import dataclasses
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from dropout_stats import checks
+from dropout_stats.checks.block import Block
+from dropout_stats.checks import context as contexts
+from dropout_stats.checks.context import Group, Place, Seen
+from dropout_stats.evidence import tables
+
+KEEP_PROBS = (0.3, 0.7, 0.9)
+DECLARED = 0.7
+CONTEXTS = {
+    check.id: check.context
+    for check in checks.ALL
+    if isinstance(check, checks.StreamCheck) and check.context
+}
+# Shapes and numbers of calls whose masks are few enough to go through, and fill every table.
+SMALL = {
+    "position.unit": [((2, 3), 2)],
+    "position.modulus": [((2, 4), 1), ((5,), 2)],
+    "position.axis": [((2, 3), 2), ((2, 1, 2), 3)],
+    "dependence.lag": [((2, 5), 1), ((5,), 2)],
+    "dependence.all_lags": [((2, 5), 1), ((3,), 4)],
+    "dependence.axes": [((3, 3), 1), ((2, 2, 2), 1), ((2, 2), 3)],
+    "dependence.patterns": [((2, 4), 1), ((9,), 1)],
+    "calls.previous": [((3,), 4), ((2, 2), 3)],
+    "calls.drift": [((1,), 9), ((1,), 10)],
+    "input.class": [((2, 3), 2)],
+}
+
+
+def as_block(bits, first, shape):
+    """Calls (rows of bits) as a block."""
+    packed = np.packbits(bits, axis=1, bitorder="little")
+    packed = np.pad(packed, ((0, 0), (0, -packed.shape[1] % 8)))
+    return Block(first, shape, 4, packed, bits.sum(axis=1, dtype=np.int64))
+
+
+def small_groups(context, place):
+    """The groups of a configuration, those of one that is too small to be planned included."""
+    roomy = dataclasses.replace(place, shape=(*place.shape[:-1], 1024 * place.shape[-1]))
+    found = context.groups(place) or context.groups(roomy)
+    assert found
+    return found
+
+
+def judged(group: Group):
+    size = min(0.2, *(0.5 * abs(limit) for limit in group.departure.limits))
+    test = tables.TableTest(group.departure, size, 0.99, group.partition)
+    return contexts.Tested(group, test, named=True)
+
+
+def all_runs(context, shape, calls):
+    """Log e-values with and without surplus, and kept units, of every run of so many calls."""
+    place = Place(shape, DECLARED, expected_calls=calls)
+    tests = [judged(group) for group in small_groups(context, place)]
+    units = math.prod(shape)
+    inputs = [np.arange(1, units + 1) * sign for sign in (1.0, -1.0, 1.0, -1.0)]
+    for run in itertools.product((0, 1), repeat=units * calls):
+        bits = np.array(run, np.uint8).reshape(calls, units)
+        tally = context.tally(place, inputs)
+        for start in range(0, calls, 2):  # in two blocks or more: what is carried over counts
+            tally.add(as_block(bits[start : start + 2], start, shape))
+        counts = tally.tables()
+        free = Seen(tests, counts, tally.surplus(counts)).log_e()
+        yield Seen(tests, counts, [0.0] * len(counts)).log_e(), free, int(bits.sum()), bits.size
+
+
+@pytest.mark.parametrize("check", CONTEXTS)
+def test_the_mean_of_the_e_value_over_all_masks_is_at_most_one(check):
+    for shape, calls in SMALL[check]:
+        runs = np.array(list(all_runs(CONTEXTS[check], shape, calls)))
+        fixed, free, kept, units = runs.T
+        chance = DECLARED**kept * (1 - DECLARED) ** (units - kept)
+        assert chance @ np.exp(fixed) == pytest.approx(1, rel=1e-9), (shape, calls)
+        for q in KEEP_PROBS:
+            mean = (q**kept * (1 - q) ** (units - kept)) @ np.exp(free)
+            assert 0.05 < mean <= 1 + 1e-12, (shape, calls, q)
+
+
+def test_every_context_is_gone_through():
+    assert set(SMALL) == set(CONTEXTS)
+
+
+def test_going_round_the_end_would_be_seen(monkeypatch):
+    """The test of the test: an invalid look-alike (circular lags) has a mean above 1."""
+    from dropout_stats.checks import dependence
+
+    def circular(self, block):
+        bits = block.bits
+        units = block.units
+        rows = []
+        for lag in self._lags:
+            moved = np.roll(bits, -lag, axis=1)
+            both = int((bits & moved).sum())
+            rows.append((both, int(bits.sum()), int(moved.sum()), units * block.calls))
+        self.count(dependence.copies(*np.transpose(rows)))
+
+    monkeypatch.setattr(dependence._AllLagsTally, "add", circular)
+    fixed, _, kept, units = np.array(list(all_runs(CONTEXTS["dependence.all_lags"], (10,), 1))).T
+    mean = (DECLARED**kept * (1 - DECLARED) ** (units - kept)) @ np.exp(fixed)
+    assert mean > 1 + 1e-6
