@@ -12,6 +12,7 @@ from dropout_stats.checks.calls import masks_ran_out
 from dropout_stats.checks.stream import Stream
 from dropout_stats.errors import TargetError
 from dropout_stats.laws.reading import Array, Reader, Reading
+from dropout_stats.options import DEFAULT_RESOLUTION
 from dropout_stats.planning import Plan, PlannedCase, StreamPlan
 from dropout_stats.results import Case, Evidence, Finding, Result, Verdict
 from dropout_stats.target import Target
@@ -34,8 +35,10 @@ class Run:
         self, plan: Plan, target: Target, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.plan = plan
-        caller = Caller(target, plan.conventions, plan.seed)
-        self._bench = Bench(caller, plan.law, plan.conventions, plan.seed, plan.shapes, plan.power)
+        caller = Caller(target, plan.conventions, plan.asked.seed)
+        self._bench = Bench(
+            caller, plan.law, plan.conventions, plan.asked.seed, plan.shapes, plan.asked.power
+        )
         self._observations: dict[str, None] = dict.fromkeys(target.notes)
         self._clock = clock
         self._seconds_left = 0.0
@@ -246,11 +249,21 @@ def _reproduce(plan: Plan, case: Case) -> str:
         words += [] if "--law" in plan.spec else [f"--law {plan.law.name}"]
         words += ["--keep-prob"] if plan.conventions.rate_argument == "keep_prob" else []
         words += [f"--rates {rate}"] if rate else []
-        words += [f"--resolution {plan.resolution!r}"] if plan.resolution_given else []
-        return " ".join([*words, f"--dtypes {case.dtype} --checks {case.check} --seed {plan.seed}"])
+        words += (
+            [f"--resolution {plan.asked.resolution!r}"]
+            if plan.asked.resolution != DEFAULT_RESOLUTION
+            else []
+        )
+        return " ".join(
+            [*words, f"--dtypes {case.dtype} --checks {case.check} --seed {plan.asked.seed}"]
+        )
     rates = f"rates=[{rate}], " if rate else ""
-    rates += f"resolution={plan.resolution!r}, " if plan.resolution_given else ""
+    rates += (
+        f"resolution={plan.asked.resolution!r}, "
+        if plan.asked.resolution != DEFAULT_RESOLUTION
+        else ""
+    )
     return (
         f"ds.check(target, ds.laws.{type(plan.law).__name__}(), {rates}dtypes=[{case.dtype!r}], "
-        f"checks=[{case.check!r}], seed={plan.seed})"
+        f"checks=[{case.check!r}], seed={plan.asked.seed})"
     )

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from dropout_stats.conventions import Conventions
 from dropout_stats.errors import UsageError
-from dropout_stats.laws import Law
+from dropout_stats.laws import Law, is_law
 from dropout_stats.signatures import LayerCalls
 
 
@@ -64,6 +64,12 @@ class Target:
                 raise UsageError(
                     f"Target({field}=...) must be callable, got {type(value).__name__}"
                 )
+        if self.law is not None and not is_law(self.law):
+            raise UsageError(f"Target(law=...) must be a law such as Inverted(), got {self.law!r}")
+        if not isinstance(self.conventions, Conventions | None):
+            raise UsageError(
+                f"Target(conventions=...) must be a Conventions(...), got {self.conventions!r}"
+            )
         if not self.name:
             name = getattr(self.train, "__qualname__", type(self.train).__name__)
             object.__setattr__(self, "name", name)
