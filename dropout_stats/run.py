@@ -12,8 +12,8 @@ from dropout_stats.checks.calls import masks_ran_out
 from dropout_stats.checks.stream import Stream
 from dropout_stats.errors import TargetError
 from dropout_stats.laws.reading import Array, Reader, Reading
-from dropout_stats.options import DEFAULT_RESOLUTION
 from dropout_stats.planning import Plan, PlannedCase, StreamPlan
+from dropout_stats.reproduce import reproduction
 from dropout_stats.results import Case, Evidence, Finding, Result, Verdict
 from dropout_stats.target import Target
 
@@ -35,10 +35,9 @@ class Run:
         self, plan: Plan, target: Target, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.plan = plan
-        caller = Caller(target, plan.conventions, plan.asked.seed)
-        self._bench = Bench(
-            caller, plan.law, plan.conventions, plan.asked.seed, plan.shapes, plan.asked.power
-        )
+        seed, power = plan.asked.seed, plan.asked.power
+        caller = Caller(target, plan.conventions, seed)
+        self._bench = Bench(caller, plan.law, plan.conventions, seed, plan.shapes, power)
         self._observations: dict[str, None] = dict.fromkeys(target.notes)
         self._clock = clock
         self._seconds_left = 0.0
@@ -66,7 +65,7 @@ class Run:
             message=finding.message,
             evidence=finding.evidence,
             case=case,
-            reproduce=_reproduce(self.plan, case),
+            reproduce=reproduction(self.plan, case),
         )
 
     def _find(self, case: Case) -> Finding:
@@ -90,21 +89,9 @@ class Run:
             self._seconds_left += self.plan.seconds_by_stream[place]
             started = self._clock()
             sampler = _Sampler(self._bench, plan, self._clock, self._seconds_left)
-            self._findings[place] = sampler.findings(self._judges(plan))
+            self._findings[place] = sampler.findings()
             self._seconds_left = max(0.0, self._seconds_left - (self._clock() - started))
         return self._findings[place]
-
-    def _judges(self, plan: StreamPlan) -> list[checks.StreamCheck]:
-        wanted = {
-            planned.case.check
-            for planned in self.plan.cases
-            if (planned.case.rate, planned.case.dtype) == (plan.setting.rate, plan.setting.dtype)
-        }
-        return [
-            check
-            for check in checks.ALL
-            if isinstance(check, checks.StreamCheck) and check.id in wanted
-        ]
 
 
 class _Sampler:
@@ -129,8 +116,13 @@ class _Sampler:
             bench.law.reader(x, setting.rate, setting.output_dtype) for x in self._inputs
         ]
 
-    def findings(self, judges: list[checks.StreamCheck]) -> dict[str, Finding]:
-        """Sample, and say what each check found."""
+    def findings(self) -> dict[str, Finding]:
+        """Sample, and say what each check found.
+
+        All checks judge, whichever were selected: they decide together when the stream ends, and a
+        selected case must find what it finds in the full run.
+        """
+        judges = [check for check in checks.ALL if isinstance(check, checks.StreamCheck)]
         self._bench.caller.seed("stream", self._plan.setting.rate, self._plan.setting.dtype)
         decided: dict[str, Verdict] = {}
         found: dict[str, Finding] = {}
@@ -143,9 +135,7 @@ class _Sampler:
                     decided[check.id] = verdict
                     open_checks.remove(check)
                     found[check.id] = self._explain(check, verdict)
-            if self._stream.stopped or (decided and not open_checks):
-                break
-            if not open_checks and self._stream.calls >= self._plan.expected_calls:
+            if self._stream.stopped or not open_checks:
                 break
         for check in judges:
             verdict = decided.get(check.id) or check.decide(self._stream)
@@ -239,31 +229,3 @@ def _broken(error: Exception) -> Finding:
         trace = trace.tb_next
     where = f" ({trace.tb_frame.f_code.co_qualname}, line {trace.tb_lineno})" if trace else ""
     return Finding("error", f"the check itself broke: {type(error).__name__}: {error}{where}")
-
-
-def _reproduce(plan: Plan, case: Case) -> str:
-    """The smallest run that meets this case again."""
-    rate = "" if case.rate in (None, 0.0, 1.0) else f"{case.rate!r}"
-    if plan.spec is not None:
-        words = ["dropout-stats check", plan.spec]
-        words += [] if "--law" in plan.spec else [f"--law {plan.law.name}"]
-        words += ["--keep-prob"] if plan.conventions.rate_argument == "keep_prob" else []
-        words += [f"--rates {rate}"] if rate else []
-        words += (
-            [f"--resolution {plan.asked.resolution!r}"]
-            if plan.asked.resolution != DEFAULT_RESOLUTION
-            else []
-        )
-        return " ".join(
-            [*words, f"--dtypes {case.dtype} --checks {case.check} --seed {plan.asked.seed}"]
-        )
-    rates = f"rates=[{rate}], " if rate else ""
-    rates += (
-        f"resolution={plan.asked.resolution!r}, "
-        if plan.asked.resolution != DEFAULT_RESOLUTION
-        else ""
-    )
-    return (
-        f"ds.check(target, ds.laws.{type(plan.law).__name__}(), {rates}dtypes=[{case.dtype!r}], "
-        f"checks=[{case.check!r}], seed={plan.asked.seed})"
-    )

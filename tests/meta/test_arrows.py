@@ -37,7 +37,8 @@ MAY_IMPORT = {
         "results",
         "target",
     },
-    "run": {"planning", "options", "checks", "call", "target", "laws", "results", "errors"},
+    "reproduce": {"conventions", "laws", "planning", "results"},
+    "run": {"planning", "reproduce", "checks", "call", "target", "laws", "results", "errors"},
     "diagnose": {"laws", "results"},
     "report": {"results", "errors"},
     "api": {
