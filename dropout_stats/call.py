@@ -101,6 +101,16 @@ class Caller:
             raise TargetError(call, f"returned {_kind(answer)}; expected the pair (y, dx)")
         return _as_array(call, answer[0]), _as_array(call, answer[1])
 
+    def peers(self, x: Array, rate: float, count: int) -> Array:
+        """One training pass of each of several peers on the same input: shape (count, *x.shape)."""
+        if self._target.peers is None:
+            raise TypeError("the target offers no peers")
+        call = self._describe("peers", x, rate)
+        answer = self._guard(
+            call, self._target.peers, x, self._argument(rate), count, **self._key()
+        )
+        return _as_array(call, answer)
+
     def apply(self, x: Array, noise: Array, rate: float) -> Array:
         """The training pass with the keep mask given."""
         if self._target.apply is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ class _List(click.ParamType[tuple[Any, ...]]):
 
     name = "a,b"
 
-    def __init__(self, of: type) -> None:
+    def __init__(self, of: Callable[[str], Any]) -> None:
         self._of = of
 
     def convert(
@@ -34,6 +34,11 @@ class _List(click.ParamType[tuple[Any, ...]]):
             self.fail(
                 f"expected comma-separated {self._of.__name__} values, got {value!r}", param, ctx
             )
+
+
+def shape(text: str) -> tuple[int, ...]:
+    """Read a shape such as 16x1024; () is that of a single number."""
+    return () if text == "()" else tuple(int(length) for length in text.split("x"))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -50,9 +55,17 @@ def cli() -> None:
 @click.option("--law", help="inverted or test-scaled; by default what the target declares.")
 @click.option("--rates", type=_List(float), help="Drop rates, e.g. 0.1,0.9.")
 @click.option("--dtypes", type=_List(str), help="Types, e.g. float32,bfloat16.")
+@click.option("--shapes", type=_List(shape), help="Shapes, e.g. 16x1024,3x5.")
 @click.option("--checks", type=_List(str), help="Only these ids or patterns, e.g. rate.*,calls.*.")
 @click.option("--skip", type=_List(str), help="Not these ids or patterns.")
-@click.option("--keep-prob", is_flag=True, help="The target takes the keep probability.")
+@click.option(
+    "--convention",
+    "conventions",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="What the target is held to, e.g. ndims=2,4 or invalid_rates=raise.",
+)
+@click.option("--keep-prob", is_flag=True, help="Short for --convention rate_argument=keep_prob.")
 @click.option("--resolution", type=float, help="In standard deviations of a unit [2**-10].")
 @click.option("--false-alarm", type=float, help="Total chance to fail correct code [1e-6].")
 @click.option("--power", type=float, help="Chance to catch a stated resolution [0.99].")
@@ -76,6 +89,7 @@ def check(
     html_file: str | None,
     junit_file: str | None,
     *,
+    conventions: Sequence[str],
     keep_prob: bool,
     dry_run: bool,
     **given: Any,
@@ -91,11 +105,10 @@ def check(
             raise click.BadParameter(f"there is no folder to write {path} into")
     settings = read_settings(Path.cwd())
     name = target or settings.get("target")
-    arguments = merged(settings, given)
     if not name and (keep_prob or options):
         raise click.UsageError("--keep-prob and --option go with a TARGET")
-    if keep_prob:
-        arguments["conventions"] = _taking_keep_prob(arguments.get("conventions"))
+    held = _held_to(conventions, keep_prob=keep_prob)
+    arguments = merged(settings, {**given, "conventions": held})
     judged = _target(name, options, arguments.get("law"))
     if dry_run:
         _show(api.plan(judged, **arguments))
@@ -153,22 +166,25 @@ def _target(name: str | None, options: Sequence[str], law: str | None) -> Any:
 
     if name is None:
         return reference(by_name(law or "inverted"))
-    return adapt(name, **dict(_option(option) for option in options))
+    pairs = (_pair("--option", option) for option in options)
+    words = {"true": True, "false": False}
+    given: dict[str, Any] = {key: words.get(value.lower(), value) for key, value in pairs}
+    return adapt(name, **given)
 
 
-def _option(text: str) -> tuple[str, Any]:
+def _held_to(conventions: Sequence[str], *, keep_prob: bool) -> dict[str, Any]:
+    from dropout_stats.conventions import from_words
+
+    pairs = (_pair("--convention", convention) for convention in conventions)
+    held = {key: from_words(key, value) for key, value in pairs}
+    return held | ({"rate_argument": "keep_prob"} if keep_prob else {})
+
+
+def _pair(option: str, text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals:
-        raise click.BadParameter(f"expected KEY=VALUE, got {text!r}", param_hint="--option")
-    return key, {"true": True, "false": False}.get(value.lower(), value)
-
-
-def _taking_keep_prob(conventions: Any) -> Any:
-    from dataclasses import replace
-
-    from dropout_stats.conventions import Conventions
-
-    return replace(conventions or Conventions(), rate_argument="keep_prob")
+        raise click.BadParameter(f"expected KEY=VALUE, got {text!r}", param_hint=option)
+    return key, value
 
 
 def _show(what: Any) -> None:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
-from dropout_stats import dtypes as _dtypes
+from dropout_stats.dtypes import as_dtype
 from dropout_stats.errors import UsageError, did_you_mean
+from dropout_stats.values import listed, require, text, whole, wrong
 
 RateArgument = Literal["rate", "keep_prob"]
 RateDomain = Literal["unspecified", "[0, 1]", "[0, 1)"]
 InvalidRates = Literal["unspecified", "raise"]
 Randomness = Literal["global", "key", "owned", "none"]
+_ALLOWED: dict[str, tuple[str | None, ...]] = {
+    "rate_argument": (None, *get_args(RateArgument)),
+    "rate_domain": get_args(RateDomain),
+    "invalid_rates": get_args(InvalidRates),
+    "randomness": (None, *get_args(Randomness)),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,21 +52,17 @@ class Conventions:
     max_shapes: int | None = None
 
     def __post_init__(self) -> None:
-        for name in self.dtypes + ((self.compute_dtype,) if self.compute_dtype else ()):
-            _dtypes.as_dtype(name)
-        if not self.dtypes:
-            raise UsageError("Conventions(dtypes=()) leaves nothing to try: name at least one")
-        _choose("rate_argument", self.rate_argument, (None, *get_args(RateArgument)))
-        _choose("rate_domain", self.rate_domain, get_args(RateDomain))
-        _choose("invalid_rates", self.invalid_rates, get_args(InvalidRates))
-        _choose("randomness", self.randomness, (None, *get_args(Randomness)))
-        low, high = self.ndims
-        if not 0 <= low <= high:
-            raise UsageError(
-                f"ndims must be (smallest, largest) with 0 <= smallest, got {self.ndims}"
-            )
-        if self.max_shapes is not None and self.max_shapes < 1:
-            raise UsageError(f"max_shapes must be at least 1, got {self.max_shapes!r}")
+        valid = {
+            "dtypes": _dtypes(self.dtypes),
+            "ndims": _ndims(self.ndims),
+            "max_shapes": None if self.max_shapes is None else _positive(self.max_shapes),
+        }
+        for name, value in valid.items():
+            object.__setattr__(self, name, value)
+        if self.compute_dtype is not None:
+            as_dtype(text("Conventions(compute_dtype=...)", self.compute_dtype))
+        for name, allowed in _ALLOWED.items():
+            _choose(name, getattr(self, name), allowed)
 
     def output_dtype(self, dtype: str) -> str:
         """The declared type of the output for an input of this type."""
@@ -80,18 +84,61 @@ class Conventions:
         return replace(self, **left)
 
 
-def conventions_from(values: dict[str, Any]) -> Conventions:
+def conventions_from(values: Mapping[str, Any]) -> Conventions:
     """Build conventions from plain values, as a configuration file holds them."""
+    expected = "a table of conventions such as { ndims = [2, 2] }"
+    require(isinstance(values, Mapping), "conventions", values, expected)
     known = [field.name for field in fields(Conventions)]
     for name in values:
         if name not in known:
             raise UsageError(f"unknown convention {name!r}.{did_you_mean(name, known)}")
-    lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
-    return Conventions(**{**values, **lists})
+    return Conventions(**values)
+
+
+def from_words(name: str, words: str) -> Any:
+    """Return the value of one convention from the words of a command line."""
+    if name == "dtypes":
+        return tuple(part.strip() for part in words.split(","))
+    try:
+        if name == "ndims":
+            return tuple(int(part) for part in words.split(","))
+        return int(words) if name == "max_shapes" else words
+    except ValueError:
+        return words  # Conventions says what it must be
+
+
+def to_words(value: Any) -> str:
+    """Return the words that `from_words` reads as this value."""
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _dtypes(values: object) -> tuple[str, ...]:
+    name = "Conventions(dtypes=...)"
+    names = listed(name, values, text, "a tuple of types such as ('float32',)")
+    require(bool(names), name, values, "at least one type")
+    for one in names:
+        as_dtype(one)
+    return names
+
+
+def _ndims(values: object) -> tuple[int, int]:
+    name, expected = "Conventions(ndims=...)", "(smallest, largest) with 0 <= smallest <= largest"
+    try:
+        low, high = listed(name, values, whole, expected)
+    except ValueError:  # a UsageError is one, too
+        raise wrong(name, values, expected) from None
+    require(0 <= low <= high, name, values, expected)
+    return low, high
+
+
+def _positive(value: object) -> int:
+    number = whole("Conventions(max_shapes=...)", value)
+    require(number > 0, "Conventions(max_shapes=...)", value, "at least 1")
+    return number
 
 
 def _choose(name: str, value: object, allowed: tuple[str | None, ...]) -> None:
-    if value not in allowed:
+    if not isinstance(value, str | None) or value not in allowed:
         raise UsageError(
             f"Conventions({name}={value!r}): expected one of {', '.join(map(repr, allowed))}."
             f"{did_you_mean(str(value), filter(None, allowed))}"

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar, Unpack
 
-from dropout_stats.api import BoundRun, Options, bind, finish
+from dropout_stats.api import BoundRun, bind, finish
 from dropout_stats.laws import Law
+from dropout_stats.options import Options
 from dropout_stats.planning import PlannedCase
 from dropout_stats.report.model import Report
 from dropout_stats.report.terminal import failure_text

@@ -31,12 +31,16 @@ def reference(law: Law) -> Target:
         mask = law.sample(generators[0], x.shape, rate)
         return law.apply(x, mask, rate), law.apply(dy, mask, rate)
 
+    def peers(x: Array, rate: float, count: int) -> Array:
+        return np.stack([train(x, rate) for _ in range(count)])
+
     return Target(
         train=train,
         evaluate=law.evaluate,
         vjp=vjp,
         seed=seed,
         apply=law.apply,
+        peers=peers,
         name=f"reference {law.name} dropout",
         law=law,
         spec=f"--law {law.name}",

@@ -10,6 +10,11 @@ VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 WORST_FIRST: tuple[Verdict, ...] = ("fail", "error", "inconclusive", "pass", "not-applicable")
 
 
+def place_name(rate: float | None, dtype: str, variant: str) -> str:
+    """A configuration in short, e.g. `0.1-float32` or `0.1-float32-rank4`."""
+    return "-".join(([] if rate is None else [f"{rate:g}"]) + [dtype] + [variant] * bool(variant))
+
+
 @dataclass(frozen=True)
 class Case:
     """One check at one configuration.
@@ -19,6 +24,7 @@ class Case:
         dtype: type of the input.
         rate: the drop rate; None where the check tries several.
         shape: shape of the input; None where the check tries several.
+        variant: what is special about its calls, e.g. `rank4`; empty for the usual ones.
 
     """
 
@@ -26,11 +32,12 @@ class Case:
     dtype: str
     rate: float | None = None
     shape: tuple[int, ...] | None = None
+    variant: str = ""
 
     @property
     def where(self) -> str:
         """The configuration in short, e.g. `0.1-float32`."""
-        return self.dtype if self.rate is None else f"{self.rate:g}-{self.dtype}"
+        return place_name(self.rate, self.dtype, self.variant)
 
     @property
     def id(self) -> str:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from dropout_stats.conventions import Conventions
 from dropout_stats.errors import UsageError
-from dropout_stats.laws import Law
+from dropout_stats.laws import Law, is_law
 from dropout_stats.signatures import LayerCalls
 
 
@@ -35,6 +35,8 @@ class Target:
         vjp: `vjp(x, dy, rate) -> (y, dx)`: a training pass and its backward pass, same noise.
         seed: `seed(n)`: resets the target's randomness.
         apply: `apply(x, noise, rate) -> y`: the training pass with the keep mask given.
+        peers: `peers(x, rate, count) -> y` of shape (count, *x.shape): one pass of each of `count`
+            layers, workers, lanes or ranks on the same input.
         name: how reports call it.
         law: the law that it declares.
         conventions: the interface that it declares.
@@ -51,6 +53,7 @@ class Target:
     vjp: Callable[..., Any] | None = None
     seed: Callable[[int], object] | None = None
     apply: Callable[..., Any] | None = None
+    peers: Callable[..., Any] | None = None
     name: str = ""
     law: Law | None = None
     conventions: Conventions | None = None
@@ -58,12 +61,18 @@ class Target:
     spec: str | None = None
 
     def __post_init__(self) -> None:
-        for field in ("train", "evaluate", "vjp", "seed", "apply"):
+        for field in ("train", "evaluate", "vjp", "seed", "apply", "peers"):
             value = getattr(self, field)
             if not callable(value) and not (value is None and field != "train"):
                 raise UsageError(
                     f"Target({field}=...) must be callable, got {type(value).__name__}"
                 )
+        if self.law is not None and not is_law(self.law):
+            raise UsageError(f"Target(law=...) must be a law such as Inverted(), got {self.law!r}")
+        if not isinstance(self.conventions, Conventions | None):
+            raise UsageError(
+                f"Target(conventions=...) must be a Conventions(...), got {self.conventions!r}"
+            )
         if not self.name:
             name = getattr(self.train, "__qualname__", type(self.train).__name__)
             object.__setattr__(self, "name", name)

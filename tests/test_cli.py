@@ -1,6 +1,7 @@
 """The command line, as a user runs it."""
 
 import json
+import shlex
 import subprocess
 import sys
 import textwrap
@@ -161,7 +162,7 @@ def test_reports_are_written_and_read_again(folder):
 def test_a_reproduction_reproduces(folder):
     run(folder, "check", "mine:swapped", *QUICK, "--json", "r.json")
     report = ds.Report.from_json((folder / "r.json").read_text())
-    words = report["rate.marginal"].reproduce.split()
+    words = shlex.split(report["rate.marginal"].reproduce)
     assert words[0] == "dropout-stats"
     again = run(folder, *words[1:], "--json", "again.json")
     assert again.returncode == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -35,7 +36,7 @@ def adapt(target: object, *, framework: str | None = None, **options: Any) -> Ta
     if isinstance(found, Target):
         if options or framework:
             raise UsageError(f"a Target takes no options, got {', '.join(options) or 'framework'}")
-        return replace(found, spec=target) if isinstance(target, str) else found
+        return replace(found, spec=shlex.quote(target)) if isinstance(target, str) else found
     if not callable(found):
         raise HarnessError(
             f"{name} is a {type(found).__name__}; a target is a dropout_stats.Target, a function "
@@ -50,7 +51,8 @@ def _spec(target: object, framework: str | None, options: dict[str, Any]) -> str
     if not isinstance(target, str):
         return None
     given = {**({"framework": framework} if framework else {}), **options}
-    return " ".join([target, *(f"--option {key}={value}" for key, value in given.items())])
+    pairs = (("--option", f"{key}={value}") for key, value in given.items())
+    return shlex.join([target, *(word for pair in pairs for word in pair)])
 
 
 def _locate(spec: str) -> object:

@@ -5,20 +5,22 @@ from __future__ import annotations
 from dropout_stats.checks import (
     calls,
     dependence,
+    dispersion,
     gradient,
     history,
     inference,
-    input,
+    input_value,
     interface,
     limits,
     moments,
+    peers,
     position,
     rate,
     support,
 )
 from dropout_stats.checks.check import Check, Probe, StreamCheck
 
-__all__ = ["ALL", "Check", "Probe", "StreamCheck", "by_id"]
+__all__ = ["ALL", "Check", "Probe", "StreamCheck", "by_id", "stream_checks"]
 
 ALL: tuple[Check, ...] = (
     interface.CALL,
@@ -39,7 +41,7 @@ ALL: tuple[Check, ...] = (
     inference.LAW,
     inference.DETERMINISTIC,
     calls.REPEATED_MASK,
-    calls.COUNT_DISPERSION,
+    dispersion.COUNT,
     history.PREVIOUS,
     history.DRIFT,
     position.UNIT,
@@ -49,9 +51,13 @@ ALL: tuple[Check, ...] = (
     dependence.ALL_LAGS,
     dependence.AXES,
     dependence.PATTERNS,
-    input.CLASS,
+    dependence.SURVIVORS,
+    dispersion.ROW,
+    peers.COPY,
+    input_value.CLASS,
     gradient.SAME_NOISE,
     gradient.DROPPED_IS_ZERO,
 )
 
 by_id: dict[str, Check] = {check.id: check for check in ALL}
+stream_checks: dict[str, StreamCheck] = {c.id: c for c in ALL if isinstance(c, StreamCheck)}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from dropout_stats.checks.bench import Bench
-from dropout_stats.checks.context import Context
+from dropout_stats.checks.context import Context, Counter, Place
 from dropout_stats.checks.stream import Stream
+from dropout_stats.laws.reading import Array
 from dropout_stats.results import Case, Finding, Verdict
 
+# The usual stream of a rate and dtype; short ones in other ranks; one of tiny calls; one of peers.
+Kind: TypeAlias = Literal["usual", "rank", "tiny", "peers"]
 # Where a probe is asked: once, once a dtype, or at each rate and dtype; or at a limit of the rate.
 Places: TypeAlias = Literal["once", "dtype", "rate and dtype", "rate 0", "rate 1"]
 
@@ -49,7 +52,9 @@ class StreamCheck:
         waits: whether the stream goes on until this check is decided.
         needs_counts: whether it has nothing to say before the first call was read.
         context: what a unit's draw must not depend on, where the check is of that kind.
+        tally: makes what is counted for it, beside what every stream counts.
         dependence: whether a failure means that units do not draw independently.
+        on: the kinds of stream that it judges.
 
     """
 
@@ -62,7 +67,9 @@ class StreamCheck:
     waits: bool = True
     needs_counts: bool = True
     context: Context | None = None
+    tally: Callable[[Place, Sequence[Array]], Counter] | None = None
     dependence: bool = False
+    on: tuple[Kind, ...] = ("usual",)
 
 
 Check: TypeAlias = Probe | StreamCheck

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from dropout_stats.checks.block import Block
 from dropout_stats.evidence.departures import Copied, Departure, Vector
@@ -73,12 +74,16 @@ class Group:
     partition: bool = False
 
 
-class Tally(Protocol):
-    """The counts of one context so far."""
+class Counter(Protocol):
+    """Something that counts as calls come in."""
 
     def add(self, block: Block) -> None:
         """Take whole calls, in the order in which they were made."""
         ...
+
+
+class Tally(Counter, Protocol):
+    """The counts of one context so far."""
 
     def tables(self) -> Sequence[Table]:
         """Counts of each group, cell by symbol; () where no cell is complete yet."""
@@ -155,6 +160,14 @@ class Seen:
     tables: Sequence[Table]
     surplus: Sequence[Vector | float]
 
+    @property
+    def units(self) -> int:
+        """Units that are symbols in the fullest table."""
+        return max(
+            int(table.sum() if tested.group.partition else table.sum(axis=1).max())
+            for tested, table in zip(self.tests, self.tables, strict=True)
+        )
+
     def log_e(self) -> float:
         """Log e-value of the context: the weighted mean over its groups."""
         if not self.tables:
@@ -199,21 +212,15 @@ class Seen:
 def surplus_of_partition(table: Table, keep_prob: float) -> float:
     """The surplus of a table that each unit enters once."""
     kept, dropped = table.sum(axis=0)
-    return float(surplus(np.float64(kept), np.float64(kept + dropped), keep_prob))
+    return float(surplus(kept, kept + dropped, keep_prob))
 
 
 def surplus_of_copies(table: Table, keep_prob: float) -> Vector:
     """The surplus of tables of pairs, each a row: of the units that are symbols there."""
-    kept = (table[:, 0] + table[:, 2]).astype(np.float64)
-    return surplus(kept, table.sum(axis=1).astype(np.float64), keep_prob)
+    return surplus(table[:, 0] + table[:, 2], table.sum(axis=1), keep_prob)
 
 
-def copies(
-    both: Sequence[int] | Vector,
-    contexts: Sequence[int] | Vector,
-    symbols: Sequence[int] | Vector,
-    pairs: Sequence[int] | Vector,
-) -> Table:
+def copies(both: ArrayLike, contexts: ArrayLike, symbols: ArrayLike, pairs: ArrayLike) -> Table:
     """Table of pairs (context, unit), a row each: how many were kept in both, in either, in all."""
     n11, n1, k, n = (np.asarray(part, np.int64) for part in (both, contexts, symbols, pairs))
     return np.stack([n11, n1 - n11, k - n11, n - n1 - k + n11], axis=-1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from dropout_stats.checks.check import StreamCheck
+from dropout_stats.checks.check import Kind, StreamCheck
 from dropout_stats.checks.context import Context, Seen, describe_cell, estimate_of
 from dropout_stats.checks.stream import Stream
 from dropout_stats.evidence.departures import Copied
@@ -18,6 +18,7 @@ def counted(
     context: Context,
     *,
     dependence: bool = False,
+    on: tuple[Kind, ...] = ("usual",),
 ) -> StreamCheck:
     """Make the check that a context is.
 
@@ -28,6 +29,7 @@ def counted(
         context: what a unit's draw must not depend on.
         dependence: whether a failure means that units do not draw independently, so that the
             rate's evidence must be doubted.
+        on: the kinds of stream that it judges.
 
     """
 
@@ -45,7 +47,9 @@ def counted(
         decide=decide,
         explain=explain,
         context=context,
+        tally=context.tally,
         dependence=dependence,
+        on=on,
     )
 
 
@@ -72,7 +76,7 @@ def _explain(stream: Stream, verdict: Verdict, check: str, context: Context) -> 
     tested, row = seen.tests[group], seen.tables[group][cell]
     resolution = seen.resolution()
     evidence = Evidence(
-        units=sum(int(table.sum()) for table in seen.tables[:1]),
+        units=seen.units,
         estimate=estimate_of(tested, row),
         log10_e=seen.log_e() / math.log(10),
         resolution=resolution if math.isfinite(resolution) else None,

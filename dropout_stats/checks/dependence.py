@@ -179,17 +179,19 @@ def _overlap(offset: Sequence[int]) -> tuple[tuple[slice, ...], tuple[slice, ...
 class _AxesTally(PairTally):
     def __init__(self, place: Place, offsets: Sequence[tuple[int, ...]]) -> None:
         super().__init__(place, len(offsets))
-        self._offsets = offsets
+        self._overlaps = [_overlap((0, *offset)) for offset in offsets]
 
     def add(self, block: Block) -> None:
-        masks = block.bits.reshape(block.calls, *block.shape)
-        rows = []
-        for offset in self._offsets:
-            earlier, later = _overlap((0, *offset))
-            context, unit = masks[earlier], masks[later]
-            both = np.count_nonzero(context & unit)
-            rows.append((both, np.count_nonzero(context), np.count_nonzero(unit), unit.size))
-        self.count(copies(*np.transpose(rows)))
+        masks = block.bits.reshape(block.calls, *block.shape).view(np.bool_)
+        pairs = [(masks[earlier], masks[later]) for earlier, later in self._overlaps]
+        self.count(
+            copies(
+                [np.count_nonzero(context & unit) for context, unit in pairs],
+                [np.count_nonzero(context) for context, _ in pairs],
+                [np.count_nonzero(unit) for _, unit in pairs],
+                [unit.size for _, unit in pairs],
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -215,63 +217,85 @@ class Axes:
 
 
 class _PatternTally:
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, bits: int) -> None:
         self._place = place
-        self._seen = np.zeros(2**_BITS, np.int64)
+        self._bits = bits
+        self._seen = np.zeros(2**bits, np.int64)
 
     def add(self, block: Block) -> None:
-        whole = self._place.units // _BITS  # what is left over at the end of a call is left out
-        self._seen += np.bincount(block.packed[:, :whole].reshape(-1), minlength=2**_BITS)
+        whole = self._place.units // self._bits  # what is left over at the end is left out
+        patterns = block.packed[:, :whole].reshape(-1)
+        self._seen += np.bincount(patterns, minlength=2**self._bits)
 
     def tables(self) -> list[Table]:
         total = int(self._seen.sum())
         return [
-            np.stack([self._seen[alike], total - self._seen[alike]], axis=1) for alike in _ALIKE
+            np.stack([self._seen[alike], total - self._seen[alike]], axis=1)
+            for alike in _alike(self._bits)
         ]
 
     def surplus(self, tables: Sequence[Table]) -> list[float]:
         """The symbols are patterns; the keep probability is that of their bits."""
-        kept = float(self._seen @ _KEPT)
-        bits = float(self._seen.sum() * _BITS)
-        gain = float(surplus(np.float64(kept), np.float64(bits), self._place.keep_prob))
+        kept = float(self._seen @ _kept(self._bits))
+        bits = float(self._seen.sum() * self._bits)
+        gain = float(surplus(kept, bits, self._place.keep_prob))
         return [gain] * len(tables)
 
 
-_KEPT = np.bitwise_count(np.arange(2**_BITS, dtype=np.uint16)).astype(np.int64)
-_ALIKE = [np.flatnonzero(number == _KEPT) for number in range(_BITS + 1)]
+def _kept(bits: int) -> NDArray[np.int64]:
+    """How many units each pattern keeps."""
+    return np.bitwise_count(np.arange(2**bits, dtype=np.uint16)).astype(np.int64)
+
+
+def _alike(bits: int) -> list[NDArray[np.int64]]:
+    """Patterns by how many they keep: those are equally likely."""
+    return [np.flatnonzero(_kept(bits) == number) for number in range(bits + 1)]
 
 
 @dataclass(frozen=True)
 class Patterns:
-    """The other seven units of a group of eight neighbours."""
+    """The other units of a group of neighbours.
+
+    Args:
+        whole_call: whether the group is the whole call, of at most 8 units, instead of 8.
+
+    """
+
+    whole_call: bool = False
+
+    def _bits(self, place: Place) -> int:
+        return place.units if self.whole_call else _BITS
 
     def groups(self, place: Place) -> tuple[Group, ...]:
-        """Patterns with as many kept units are equally likely: a group each."""
-        if place.units < _BITS:
+        """Patterns with as many kept units are a group."""
+        bits = self._bits(place)
+        if not 2 <= bits <= min(_BITS, place.units):
             return ()
-        return tuple(self._group(place, number) for number in range(_BITS + 1))
+        return tuple(self._group(place, bits, kept) for kept in range(bits + 1))
 
     @staticmethod
-    def _group(place: Place, number: int) -> Group:
-        chance = place.keep_prob**number * (1 - place.keep_prob) ** (_BITS - number)
+    def _group(place: Place, bits: int, kept: int) -> Group:
+        chance = place.keep_prob**kept * (1 - place.keep_prob) ** (bits - kept)
         return Group(
-            name=f"a pattern of {number} kept",
-            cells=len(_ALIKE[number]),
-            trials=place.units // _BITS,
+            name=f"a pattern of {kept} kept",
+            cells=math.comb(bits, kept),
+            trials=place.units // bits,
             departure=Shifted(chance),
             size=PATTERN_SHARE * (1 - chance),
-            weight=len(_ALIKE[number]) / 2**_BITS,
+            weight=math.comb(bits, kept) / 2**bits,
         )
 
     def tally(self, place: Place, inputs: Sequence[Array]) -> _PatternTally:  # noqa: ARG002
         """Count the bytes of the packed masks."""
-        return _PatternTally(place)
+        return _PatternTally(place, self._bits(place))
 
-    def cell(self, place: Place, group: int, cell: int) -> str:  # noqa: ARG002
+    def cell(self, place: Place, group: int, cell: int) -> str:
         """Write the pattern out."""
-        pattern = int(_ALIKE[group][cell])
-        bits = "".join(str(pattern >> place & 1) for place in range(_BITS))
-        return f"the pattern {bits} (1 is kept) in groups of eight neighbours"
+        bits = self._bits(place)
+        pattern = int(_alike(bits)[group][cell])
+        written = "".join(str(pattern >> place & 1) for place in range(bits))
+        within = f"calls of {bits} units" if self.whole_call else "groups of eight neighbours"
+        return f"the pattern {written} (1 is kept) in {within}"
 
 
 LAG = counted(
@@ -281,6 +305,7 @@ LAG = counted(
     "period makes units repeat at a fixed distance.",
     Lags(),
     dependence=True,
+    on=("usual", "rank"),
 )
 
 ALL_LAGS = counted(
@@ -291,12 +316,23 @@ ALL_LAGS = counted(
     dependence=True,
 )
 
+SURVIVORS = counted(
+    "dependence.survivors",
+    "Is everything dropped as often as independent units make it, where there are few?",
+    "Code that keeps at least one unit, or redraws an empty mask, shows only where everything is "
+    "likely to be dropped: P(all dropped) must be rate^units.",
+    Patterns(whole_call=True),
+    dependence=True,
+    on=("tiny",),
+)
+
 AXES = counted(
     "dependence.axes",
     "Do neighbours along each axis, and along each pair of axes, draw independently?",
     "A mask that is broadcast over batch, heads, rows or channels keeps every marginal right.",
     Axes(),
     dependence=True,
+    on=("usual", "rank"),
 )
 
 PATTERNS = counted(

@@ -134,6 +134,7 @@ CALL = StreamCheck(
     spends=False,
     decide=_call,
     explain=_explain_call,
+    on=("usual", "rank", "tiny", "peers"),
     waits=False,
     needs_counts=False,
 )

@@ -183,4 +183,5 @@ AXIS = counted(
     "A loop that misses the last row, or a rate that is broadcast along the wrong axis, favours "
     "slices of one axis.",
     Positions(_slices),
+    on=("usual", "rank"),
 )

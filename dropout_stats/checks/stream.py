@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 
-from dropout_stats.checks.block import Block, block_of
-from dropout_stats.checks.context import Context, Place, Seen, Tally, Tested
+from dropout_stats.checks.block import block_of
+from dropout_stats.checks.context import Counter, Place, Seen, Tally, Tested
 from dropout_stats.evidence.bernoulli import BernoulliTest, Counts, bernoulli_test
 from dropout_stats.evidence.budget import Share
-from dropout_stats.evidence.dispersion import CountDispersion, count_dispersion
 from dropout_stats.evidence.repeats import Repeats
 from dropout_stats.laws import Law, Reading, Violation
 from dropout_stats.laws.reading import Array, kept_tolerance
@@ -39,7 +39,7 @@ class Setting:
         output_dtype: declared type of the output.
         shape: shape of each call.
         departure: departure of the keep probability to catch or exclude.
-        factor: factor on the variance of the kept count to catch or exclude.
+        factors: factor on the variance of a kept count to catch or exclude, by the id of the check.
         pool: size of a pool of repeating masks to catch or exclude; 0 where correct masks repeat.
         tests: what is tested of each context, by the id of its check.
         expected_calls: calls after which a conforming target is expected to have passed.
@@ -54,7 +54,7 @@ class Setting:
     output_dtype: str
     shape: tuple[int, ...]
     departure: float
-    factor: float
+    factors: Mapping[str, float]
     pool: float
     tests: Mapping[str, tuple[Tested, ...]]
     expected_calls: int
@@ -93,13 +93,13 @@ class Stream:
     Args:
         setting: what it is held to.
         inputs: calls take these inputs in turn.
-        contexts: what is tallied beside the counts, by the id of the check that reads it.
+        tallies: what is counted beside the tables here, by the id of the check that reads it.
 
     """
 
     setting: Setting
     inputs: Sequence[Array] = ()
-    contexts: Mapping[str, Context] = field(default_factory=dict)
+    tallies: Mapping[str, Counter] = field(default_factory=dict)
     evaluation_factor: float | None = None
     calls: int = 0
     counts: Counts = field(default_factory=Counts)
@@ -118,19 +118,8 @@ class Stream:
         self.histogram = np.zeros(self.setting.units + 1, np.int64)
         self.novel_shares: list[float] = []
         self._unreadable = False
-        self._tallies = {
-            check: context.tally(self.setting.place, self.inputs)
-            for check, context in self.contexts.items()
-            if self.setting.tests[check]
-        }
         self._closed: set[str] = set()
         self.dependences: list[str] = []
-
-    @property
-    def dispersion(self) -> CountDispersion:
-        """The test of the histogram of kept counts."""
-        setting = self.setting
-        return count_dispersion(setting.units, setting.keep_prob, setting.factor, setting.power)
 
     def add(self, readings: Sequence[Reading]) -> None:
         """Take whole calls, in the order in which they were made."""
@@ -152,7 +141,7 @@ class Stream:
         self._tally(readings)
 
     def _tally(self, readings: Sequence[Reading]) -> None:
-        tallies: list[Tally] = [t for c, t in self._tallies.items() if c not in self._closed]
+        tallies = [tally for check, tally in self.tallies.items() if check not in self._closed]
         if not tallies:
             return
         first = self.calls - len(readings)
@@ -162,7 +151,7 @@ class Stream:
 
     def seen(self, check: str) -> Seen:
         """The tally of a context against its tests."""
-        tally = self._tallies[check]
+        tally = cast("Tally", self.tallies[check])
         tables = tally.tables()
         return Seen(self.setting.tests[check], tables, tally.surplus(tables))
 

@@ -70,6 +70,7 @@ KEPT_VALUE = StreamCheck(
     spends=False,
     decide=_kept_value,
     explain=_explain_kept_value,
+    on=("usual", "rank", "tiny", "peers"),
     waits=False,
 )
 

@@ -22,6 +22,10 @@ Vector = NDArray[np.float64]
 class Departure(Protocol):
     """One way to depart, by a signed size."""
 
+    def __hash__(self) -> int:
+        """Departures are values: what is computed of them is remembered."""
+        ...
+
     @property
     def limits(self) -> tuple[float, float]:
         """The smallest and the largest size, exclusive."""

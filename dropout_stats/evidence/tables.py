@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaln, rel_entr
 
 from dropout_stats.evidence.departures import Departure, Vector, within
@@ -92,7 +92,7 @@ class TableTest:
             found.append(float((number * cells).sum()))
         return log_sum_exp(np.array(found)) - math.log(len(found)) - surplus
 
-    def excludes(self, table: Table, size: float | None = None) -> bool:
+    def excludes(self, table: Table | NDArray[np.float64], size: float | None = None) -> bool:
         """Whether a departure of this size (by default the declared one) is excluded in all cells.
 
         A size that the departure cannot have on a side need not be excluded there.
@@ -151,13 +151,14 @@ class TableTest:
         return found
 
 
-def surplus(successes: Vector, trials: Vector, null: float) -> Vector:
+def surplus(successes: ArrayLike, trials: ArrayLike, null: float) -> Vector:
     """What the best constant probability gains over the null, in nats: trials * KL(share || null).
 
     Elementwise: one value for each pair of counts.
     """
-    share = np.divide(successes, trials, out=np.full(np.shape(trials), null), where=trials > 0)
-    return np.asarray(trials * (rel_entr(share, null) + rel_entr(1 - share, 1 - null)), np.float64)
+    gained, number = np.asarray(successes, np.float64), np.asarray(trials, np.float64)
+    share = np.divide(gained, number, out=np.full(number.shape, null), where=number > 0)
+    return np.asarray(number * (rel_entr(share, null) + rel_entr(1 - share, 1 - null)), np.float64)
 
 
 @lru_cache(maxsize=4096)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dropout_stats.laws.reading import Array, Reader, Reading, kept_tolerance
 
 
+@runtime_checkable
 class Law(Protocol):
     """The declared probability law of a training pass, and the function of an evaluation pass.
 

@@ -61,39 +61,51 @@ def renderable(report: Report) -> RenderableType:
 
 def plan_renderable(plan: Plan) -> RenderableType:
     """Return the plan for a rich console."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in (
-        "dtype",
-        "rate",
-        "call",
-        "units",
-        "at most",
-        "rate within",
-        "count variance",
-        "mask pool",
-    ):
-        table.add_column(column, justify="left" if column in ("dtype", "call") else "right")
-    for stream in plan.streams:
-        setting = stream.setting
-        table.add_row(
-            setting.dtype,
-            f"{setting.rate:g}",
-            "x".join(map(str, setting.shape)),
-            _count(stream.expected_calls * setting.units),
-            _count(stream.cap_calls * setting.units),
-            f"{setting.departure:.2g}",
-            f"x{setting.factor:.3g}",
-            f"{setting.pool:.0f}",
-        )
     time = "" if plan.seconds is None else f", about {plan.seconds:.1f} s for a conforming target"
     share = next((p.share.probability for p in plan.cases if p.share), None)
-    budget = f"false alarm {plan.false_alarm:g} in all"
+    budget = f"false alarm {plan.asked.false_alarm:g} in all"
     return Group(
         Text(f"{plan.target}: law {plan.law.name} ({plan.law_source})", style="bold"),
         Text(f"{budget}, {share:.2g} for each counted case" if share else budget),
-        table,
+        _streams(plan),
+        _resolutions(plan),
         Text(f"{len(plan.cases)} cases, {_count(plan.units)} units expected{time}"),
     )
+
+
+def _streams(plan: Plan) -> RenderableType:
+    table = _table("stream", "call", "units", "at most")
+    for stream in plan.streams:
+        units = stream.setting.units
+        table.add_row(
+            stream.where,
+            "x".join(map(str, stream.setting.shape)),
+            _count(stream.expected_calls * units),
+            _count(stream.cap_calls * units),
+        )
+    return table
+
+
+def _resolutions(plan: Plan) -> RenderableType:
+    """What each counted check is planned to catch: at its finest and at its coarsest case."""
+    found: dict[str, list[tuple[float, str]]] = {}
+    for planned in plan.cases:
+        if planned.resolution:
+            pair = (planned.resolution, planned.case.where)
+            found.setdefault(planned.case.check, []).append(pair)
+    table = _table("check", "finest", "at", "coarsest", "at")
+    for check, pairs in found.items():
+        (low, where_low), (high, where_high) = min(pairs), max(pairs)
+        table.add_row(check, f"{low:.2g}", where_low, f"{high:.2g}", where_high)
+    return Padding(table, (1, 0))
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        left = column in ("stream", "call", "check", "at")
+        table.add_column(column, justify="left" if left else "right")
+    return table
 
 
 def _header(report: Report) -> RenderableType:

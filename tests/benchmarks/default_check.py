@@ -18,7 +18,7 @@ from tables import print_table
 
 import dropout_stats
 from dropout_stats.laws.reading import Array
-from dropout_stats.planning import DEFAULT_RATES
+from dropout_stats.options import DEFAULT_RATES
 
 
 class Defaulted(NamedTuple):

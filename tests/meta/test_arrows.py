@@ -14,7 +14,8 @@ MAY_IMPORT = {
     "dtypes": {"errors"},
     "evidence": set(),
     "laws": LEAVES,
-    "conventions": LEAVES,
+    "values": {"errors"},
+    "conventions": {"values", *LEAVES},
     "signatures": {"conventions", "errors"},
     "target": {"laws", "conventions", "signatures", "errors"},
     "references": {"laws", "conventions", "target", "dtypes"},
@@ -23,27 +24,61 @@ MAY_IMPORT = {
     "adapters": {"target", "laws", "conventions", "signatures", *LEAVES},
     "results": set(),
     "checks": {"laws", "evidence", "call", "conventions", "inputs", "results", *LEAVES},
+    "streams": {
+        "checks",
+        "evidence",
+        "laws",
+        "conventions",
+        "options",
+        "results",
+        "target",
+    },
+    "sampler": {"streams", "checks", "call", "laws", "results", "errors"},
+    "options": {"checks", "conventions", "laws", "results", "values", *LEAVES},
     # report only to render `str(plan)`; report knows a plan as a type alone
-    "planning": {"checks", "evidence", "laws", "conventions", "results", "report", *LEAVES},
-    "run": {"planning", "checks", "call", "target", "laws", "results", "errors"},
+    "planning": {
+        "checks",
+        "conventions",
+        "errors",
+        "evidence",
+        "laws",
+        "streams",
+        "options",
+        "report",
+        "results",
+        "target",
+    },
+    "reproduce": {"conventions", "laws", "planning", "results"},
+    "run": {
+        "planning",
+        "sampler",
+        "streams",
+        "reproduce",
+        "checks",
+        "call",
+        "target",
+        "laws",
+        "results",
+        "errors",
+    },
     "diagnose": {"laws", "results"},
     "report": {"results", "errors"},
     "api": {
         "adapters",
         "call",
-        "conventions",
         "diagnose",
         "errors",
         "inputs",
         "laws",
+        "options",
         "planning",
         "report",
         "results",
         "run",
         "target",
     },
-    "settings": {"conventions", "errors"},
-    "parametrize": {"api", "laws", "planning", "report", "results"},
+    "settings": {"conventions", "options", "values", "errors"},
+    "parametrize": {"api", "laws", "options", "planning", "report", "results"},
     "pytest_plugin": {"parametrize", "settings", "errors"},
     "cli": {
         "api",
@@ -132,7 +167,7 @@ def test_evidence_does_not_know_the_word_dropout():
 
 def test_no_check_names_a_framework():
     for path, here in modules():
-        if here in ("checks", "laws", "evidence", "run", "planning", "call"):
+        if here in ("checks", "laws", "evidence", "run", "planning", "streams", "sampler", "call"):
             found = FRAMEWORKS & {name.partition(".")[0] for name in imports(path)}
             assert not found, f"{path.name} imports {found}"
             text = path.read_text().lower()

@@ -1,4 +1,4 @@
-"""The rule of tables, checked exactly: summed over all masks, the mean of each e-value is at most 1.
+"""The rule of tables, checked exactly: over all masks, the mean of each e-value is at most 1.
 
 Without the surplus, under the declared keep probability, the mean is 1 to the last digit: a unit
 that is a symbol twice, or a context that looks ahead, would move it.
@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from dropout_stats import checks
-from dropout_stats.checks.block import Block
 from dropout_stats.checks import context as contexts
+from dropout_stats.checks.block import Block
 from dropout_stats.checks.context import Group, Place, Seen
 from dropout_stats.evidence import tables
 

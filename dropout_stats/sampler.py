@@ -1,0 +1,177 @@
+"""Drawing the stream of one configuration until every check of it is decided."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from dropout_stats import checks
+from dropout_stats.call import Answer
+from dropout_stats.checks.bench import Bench
+from dropout_stats.checks.calls import masks_ran_out
+from dropout_stats.checks.stream import Stream
+from dropout_stats.errors import TargetError
+from dropout_stats.laws.reading import Array, Reader, Reading
+from dropout_stats.results import Evidence, Finding, Verdict
+from dropout_stats.streams import StreamPlan
+
+_INPUTS = 4  # each call gets one of so many inputs in turn
+_GUARDED_CALLS = 8  # calls whose input is compared afterwards, before it is shared between calls
+
+
+class Sampler:
+    """Draws one configuration's stream until every check of it is decided."""
+
+    def __init__(
+        self,
+        bench: Bench,
+        plan: StreamPlan,
+        clock: Callable[[], float],
+        seconds: float,
+    ) -> None:
+        self._bench = bench
+        self._plan = plan
+        self._judges = [checks.stream_checks[judge] for judge in plan.judges]
+        self._clock = clock
+        self._seconds = seconds
+        self._deadline: float | None = None  # set after the first call, which may compile
+        setting = plan.setting
+        self._inputs = [self._input(number) for number in range(_INPUTS)]
+        self._handed = [x.copy() for x in self._inputs]
+        self._readers: list[Reader] = [
+            bench.law.reader(x, setting.rate, setting.output_dtype) for x in self._inputs
+        ]
+        tallies = {
+            check.id: check.tally(setting.place, self._inputs)
+            for check in self._judges
+            if check.tally and setting.tests.get(check.id) != ()
+        }
+        self._stream = Stream(setting, self._inputs, tallies, self._evaluation_factor())
+
+    def _input(self, number: int) -> Array:
+        """One of the inputs; peers all get the same."""
+        shape = self._plan.setting.shape
+        own = shape[1:] if self._plan.kind == "peers" else shape
+        x = self._bench.inputs(own, self._plan.setting.dtype, "stream", self._plan.where, number)
+        return np.broadcast_to(x, shape).copy()
+
+    def findings(self) -> dict[str, Finding]:
+        """Sample, and say what each check found.
+
+        All checks of the stream judge, whichever were selected: they decide together when it ends,
+        and a selected case must find what it finds in the full run.
+        """
+        self._bench.caller.seed("stream", self._plan.where)
+        decided: dict[str, Verdict] = {}
+        found: dict[str, Finding] = {}
+        open_checks = [check for check in self._judges if check.waits]
+        while True:
+            self._draw_block()
+            for check in list(open_checks):
+                verdict = check.decide(self._stream)
+                if verdict != "inconclusive":
+                    decided[check.id] = verdict
+                    open_checks.remove(check)
+                    self._stream.close(check.id, dependent=check.dependence and verdict == "fail")
+                    found[check.id] = self._explain(check, verdict)
+            if self._stream.stopped or not open_checks:
+                break
+        for check in self._judges:
+            verdict = decided.get(check.id) or check.decide(self._stream)
+            if check.id not in found:
+                found[check.id] = self._explain(check, verdict)
+            elif verdict == "fail":  # what came later may show that something else is the cause
+                later = self._explain(check, verdict)
+                found[check.id] = found[check.id] if later.verdict == verdict else later
+        return found
+
+    def _explain(self, check: checks.StreamCheck, verdict: Verdict) -> Finding:
+        stopped = self._stream.stopped
+        if not self._stream.counts.trials and check.needs_counts:
+            return Finding("inconclusive", f"nothing was read: {stopped}", Evidence(0))
+        try:
+            finding = check.explain(self._stream, verdict)
+        except Exception as error:  # noqa: BLE001 - as for a probe
+            return broken(error)
+        if finding.verdict != "inconclusive" or not stopped:
+            return finding
+        return Finding("inconclusive", f"{finding.message}. Stopped: {stopped}", finding.evidence)
+
+    def _draw_block(self) -> None:
+        readings: list[Reading] = []
+        stream = self._stream
+        try:
+            for _ in range(self._plan.look_every):
+                readings.append(self._draw(stream.calls + len(readings)))
+                if self._out_of_time():
+                    break
+        except TargetError as error:
+            stream.broken = str(error)
+            stream.stopped = f"the target failed at call {stream.calls + len(readings) + 1}"
+        stream.add(readings)
+        if stream.stopped:
+            return
+        if stream.calls >= self._plan.cap_calls:
+            stream.stopped = f"the plan's cap of {self._plan.cap_calls} calls"
+        elif self._out_of_time():
+            stream.stopped = f"max_seconds, after {stream.calls} calls"
+        elif masks_ran_out(stream):
+            stream.stopped = f"no new mask comes, after {stream.calls} calls"
+
+    def _out_of_time(self) -> bool:
+        now = self._clock()
+        if self._deadline is None:
+            self._deadline = now + self._seconds
+        return now > self._deadline
+
+    def _draw(self, number: int) -> Reading:
+        place = number % _INPUTS
+        x, rate = self._handed[place], self._plan.setting.rate
+        y, mask = self._pass(x)
+        if y.shape != x.shape:
+            call = f"train(x of shape {x.shape} {x.dtype.name}, rate={rate:g})"
+            raise TargetError(call, f"returned an output of shape {y.shape}; expected {x.shape}")
+        reading = self._readers[place].read(y)
+        if mask is not None:
+            self._stream.compare_mask(reading, mask)
+        self._restore(number, place)
+        return reading
+
+    def _pass(self, x: Array) -> Answer:
+        rate, caller = self._plan.setting.rate, self._bench.caller
+        if self._plan.kind == "peers":
+            return Answer(caller.peers(x[0], rate, len(x)), None)
+        return caller.train(x, rate)
+
+    def _restore(self, number: int, place: int) -> None:
+        """Hand out a fresh input where the target writes into it.
+
+        interface.input_unchanged accuses it; the readings must stay right all the same.
+        """
+        if number < _GUARDED_CALLS or self._stream.writes_input:
+            if not _same(self._handed[place], self._inputs[place]):
+                self._stream.writes_input = True
+            self._handed[place] = self._inputs[place].copy()
+
+    def _evaluation_factor(self) -> float | None:
+        bench, setting = self._bench, self._plan.setting
+        if not bench.caller.can_evaluate:
+            return None
+        try:
+            return bench.evaluation(setting.rate, setting.dtype).factor
+        except TargetError:
+            return None  # inference.law fails with it
+
+
+def _same(one: Array, other: Array) -> bool:
+    return one.tobytes() == other.tobytes()
+
+
+def broken(error: Exception) -> Finding:
+    """Say that a check itself broke, and where."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f" ({trace.tb_frame.f_code.co_qualname}, line {trace.tb_lineno})" if trace else ""
+    return Finding("error", f"the check itself broke: {type(error).__name__}: {error}{where}")

@@ -1,0 +1,241 @@
+"""Which streams a run draws, and what each is held to. Pure data, fixed before sampling.
+
+The usual streams, one a rate and type, are judged by nearly all counted checks. Beside them, at one
+rate and type, there are short ones in other ranks, one of tiny calls and one of peers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from dropout_stats import checks
+from dropout_stats.checks.check import Kind
+from dropout_stats.checks.context import Place, plan_tests
+from dropout_stats.checks.dispersion import row_length
+from dropout_stats.checks.stream import CALLS_FOR_POOL, Setting, rate_departure
+from dropout_stats.conventions import Conventions
+from dropout_stats.evidence.budget import Share, split
+from dropout_stats.evidence.dispersion import resolvable_factor
+from dropout_stats.evidence.repeats import chance_of_repeat, pool_excluded_by
+from dropout_stats.evidence.sizes import CONFORMING_FACTOR, cap, fixed_sample
+from dropout_stats.laws import Law
+from dropout_stats.options import DEFAULT_RESOLUTION, Asked
+from dropout_stats.results import place_name
+from dropout_stats.target import Target
+
+COARSER = 8.0  # the other dtypes share the code of the first: they are read more coarsely
+LOOKS = 100
+_CALL_UNITS = 16 * 1024
+_CALLS_AIMED_AT = 256
+_LEAST_CALL_UNITS = 256
+_LEAST_CALLS = 64
+_LEAST_COUNT_VARIANCE = 16.0
+_REPEATS_BY_CHANCE = 1e-6
+_SHORT_CALLS, _SHORT_UNITS = 256, 4096  # of a stream in another rank
+_TINY_CALLS, _TINY_UNITS = 1024, (2, 3, 4)
+_PEERS = 4
+_CAP = 6  # times the expected calls, where the rate does not say
+
+
+@dataclass(frozen=True)
+class StreamPlan:
+    """How one configuration is sampled.
+
+    Args:
+        setting: what its tables are held to.
+        kind: what kind of stream it is.
+        variant: what is special about its calls; empty for a usual one.
+        judges: ids of the checks that judge it.
+        cap_calls: the stream gives up after so many calls.
+        look_every: calls between two looks at the tables.
+
+    """
+
+    setting: Setting
+    kind: Kind
+    variant: str
+    judges: tuple[str, ...]
+    cap_calls: int
+    look_every: int
+
+    @property
+    def where(self) -> str:
+        """The configuration in short, as its cases have it."""
+        return place_name(self.setting.rate, self.setting.dtype, self.variant)
+
+    @property
+    def expected_calls(self) -> int:
+        """Calls after which a conforming target is expected to have passed."""
+        return self.setting.expected_calls
+
+    def resolution(self, check: str) -> float | None:
+        """The departure that a check is planned to catch; None where it is exact or has none."""
+        setting = self.setting
+        named = [t.test.size for t in setting.tests.get(check, ()) if t.named]
+        known = {"rate.marginal": setting.departure, "calls.repeated_mask": setting.pool}
+        return max(named) if named else {**known, **setting.factors}.get(check)
+
+
+class _Draft(NamedTuple):
+    """A stream before its share of the error budget is known."""
+
+    kind: Kind
+    variant: str
+    rate: float
+    dtype: str
+    resolution: float
+    shape: tuple[int, ...] | None = None
+    calls: int | None = None
+
+    def judges(self) -> tuple[checks.StreamCheck, ...]:
+        """The checks that judge a stream of this kind."""
+        return tuple(check for check in checks.stream_checks.values() if self.kind in check.on)
+
+
+def plan_streams(
+    target: Target, law: Law, conventions: Conventions, asked: Asked, dtypes: Sequence[str]
+) -> tuple[StreamPlan, ...]:
+    """Plan every stream; `dtypes` has the type that is read most finely first."""
+    drafts = [
+        _Draft("usual", "", rate, dtype, _resolution(asked, first=dtype == dtypes[0]))
+        for dtype in dtypes
+        for rate in _inner(asked.rates)
+    ]
+    if drafts:
+        drafts += _special(target, conventions, asked, dtypes[0])
+    spending = sum(check.spends for draft in drafts for check in draft.judges())
+    share = split(asked.false_alarm, spending)
+    return tuple(_planned(draft, law, conventions, asked, share) for draft in drafts)
+
+
+def _resolution(asked: Asked, *, first: bool) -> float:
+    return asked.resolution if first else min(asked.resolution * COARSER, 0.5)
+
+
+def _inner(rates: Sequence[float]) -> list[float]:
+    return [rate for rate in rates if 0 < rate < 1]
+
+
+def _special(
+    target: Target, conventions: Conventions, asked: Asked, dtype: str
+) -> Iterator[_Draft]:
+    """Streams that are drawn once; none where the caller or the target says which shapes."""
+    rates, resolution = sorted(_inner(asked.rates)), asked.resolution
+    middle = rates[len(rates) // 2]
+    calls = max(_LEAST_CALLS // 2, int(_SHORT_CALLS * min(1, DEFAULT_RESOLUTION / resolution)))
+    if target.peers:
+        shape = (_PEERS, *with_rank(_SHORT_UNITS // _PEERS, conventions.ndims))
+        yield _Draft("peers", "peers", middle, dtype, resolution, shape, calls)
+    if asked.shapes or conventions.max_shapes is not None:
+        return
+    low, high = conventions.ndims
+    for rank in (1, 3, 4, 5):
+        if low <= rank <= high:
+            shape = with_rank(_SHORT_UNITS, (rank, rank))
+            yield _Draft("rank", f"rank{rank}", middle, dtype, resolution, shape, calls)
+    if low <= 2 <= high:
+        rate, units = max(
+            ((rate, units) for rate in rates for units in _TINY_UNITS),
+            key=lambda pair: -abs(pair[0] ** pair[1] - 0.5),
+        )
+        yield _Draft("tiny", "tiny", rate, dtype, resolution, (1, units), _TINY_CALLS)
+
+
+def _planned(
+    draft: _Draft, law: Law, conventions: Conventions, asked: Asked, share: Share
+) -> StreamPlan:
+    keep_prob, power = 1 - draft.rate, asked.power
+    departure = rate_departure(draft.rate, draft.resolution)
+    fixed = fixed_sample(keep_prob, departure, share.probability, power)
+    shape = draft.shape or _stream_shape(conventions, asked.shapes, fixed, draft.rate)
+    units = math.prod(shape)
+    if draft.calls:
+        expected, cap_calls = draft.calls, _CAP * draft.calls
+    else:
+        most = cap(keep_prob, departure, share.probability, power)
+        cap_calls = max(math.ceil(most / units), _LEAST_CALLS)
+        expected = max(math.ceil(CONFORMING_FACTOR * fixed / units), _LEAST_CALLS // 2)
+    place = Place(shape, keep_prob, expected)
+    scale = max(1.0, draft.resolution / DEFAULT_RESOLUTION)
+    setting = Setting(
+        law=law,
+        rate=draft.rate,
+        dtype=draft.dtype,
+        output_dtype=conventions.output_dtype(draft.dtype),
+        shape=shape,
+        departure=departure,
+        factors=_factors(place, cap_calls),
+        pool=_pool(expected, cap_calls, units, keep_prob, power),
+        tests={
+            check.id: plan_tests(check.context, place, scale, power)
+            for check in draft.judges()
+            if check.context
+        },
+        expected_calls=expected,
+        share=share,
+        power=power,
+    )
+    judges = tuple(check.id for check in draft.judges())
+    look_every = max(1, cap_calls // LOOKS)
+    return StreamPlan(setting, draft.kind, draft.variant, judges, cap_calls, look_every)
+
+
+def _factors(place: Place, cap_calls: int) -> dict[str, float]:
+    """The variance factors to exclude; inf where the cap is too soon for any."""
+    row = row_length(place.shape)
+    rows = place.units // row
+    return {
+        "calls.count_dispersion": _factor(
+            place.units, place.keep_prob, place.expected_calls, cap_calls
+        ),
+        "dependence.row_dispersion": _factor(
+            row, place.keep_prob, place.expected_calls * rows, cap_calls * rows
+        ),
+    }
+
+
+def _factor(units: int, keep_prob: float, expected: int, most: int) -> float:
+    factor = resolvable_factor(units, keep_prob, expected)
+    return factor if math.isfinite(factor) else resolvable_factor(units, keep_prob, most // 2)
+
+
+def _pool(expected: int, cap_calls: int, units: int, keep_prob: float, power: float) -> float:
+    """The pool of masks to exclude; 0 where correct masks are so short that they repeat, too."""
+    if chance_of_repeat(cap_calls, units, keep_prob) > _REPEATS_BY_CHANCE:
+        return 0.0
+    return pool_excluded_by(min(expected, CALLS_FOR_POOL), power)
+
+
+def _stream_shape(
+    conventions: Conventions,
+    given: tuple[tuple[int, ...], ...] | None,
+    fixed: int,
+    rate: float,
+) -> tuple[int, ...]:
+    """Calls small enough that there are many, and large enough that the kept count varies."""
+    if given:
+        return max(given, key=math.prod)
+    if conventions.max_shapes is not None:
+        return with_rank(_CALL_UNITS, conventions.ndims)
+    aim = max(
+        CONFORMING_FACTOR * fixed / _CALLS_AIMED_AT,
+        _LEAST_COUNT_VARIANCE / (rate * (1 - rate)),
+        _LEAST_CALL_UNITS,
+    )
+    units = min(2 ** round(math.log2(aim)), _CALL_UNITS)
+    return with_rank(units, conventions.ndims)
+
+
+def with_rank(units: int, ndims: tuple[int, int]) -> tuple[int, ...]:
+    """A shape of so many units (a power of 2): 16 rows, or of the rank nearest to 2 declared."""
+    rank = min(max(2, ndims[0]), ndims[1])
+    if rank == 0:
+        return ()
+    if rank == 2:
+        return (16, units // 16)
+    exponent = units.bit_length() - 1
+    parts = [exponent // rank + (axis < exponent % rank) for axis in range(rank)]
+    return tuple(2**part for part in parts)
