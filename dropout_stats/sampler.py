@@ -49,6 +49,11 @@ class Sampler:
         }
         self._stream = Stream(setting, self._inputs, tallies, self._evaluation_factor())
 
+    @property
+    def _enough(self) -> int:
+        """Calls after which a stream that fails is drawn no further: it cannot pass any more."""
+        return 2 * self._plan.expected_calls
+
     def _input(self, number: int) -> Array:
         """One of the inputs; peers all get the same."""
         shape = self._plan.setting.shape
@@ -75,6 +80,11 @@ class Sampler:
                     open_checks.remove(check)
                     self._stream.close(check.id, dependent=check.dependence and verdict == "fail")
                     found[check.id] = self._explain(check, verdict)
+            if "fail" in decided.values() and self._stream.calls >= self._enough:
+                self._stream.stopped = (
+                    f"another check fails already, after {self._stream.calls} calls: repair that "
+                    "first"
+                )
             if self._stream.stopped or not open_checks:
                 break
         for check in self._judges:

@@ -1,6 +1,7 @@
 """Ways past the suite, and accusations of correct code, that were once open."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -204,4 +205,4 @@ def test_the_clock_is_looked_at_between_calls():
     results = list(Run(bound.plan, bound.target, clock=clock).results())
     found = next(r for r in results if r.check == "rate.marginal")
     assert found.verdict == "inconclusive"
-    assert "max_seconds, after 2" in found.message
+    assert re.search(r"max_seconds, after 1\d calls", found.message)

@@ -29,10 +29,10 @@ FAILING = [s for s in specimens.KILLED_BY if s not in COUNTING]
 @pytest.mark.parametrize("specimen", FAILING, ids=lambda v: v.__name__)
 def test_a_python_reproduction_gives_the_same_result(specimen):
     report = ds.check(specimen().target(), **GIVEN)
-    for result in report.results:
-        if result.verdict in ("fail", "inconclusive"):
-            found = eval(result.reproduce, {"ds": ds, "target": specimen().target()})  # noqa: S307
-            assert found.results == (result,)
+    bad = [result for result in report.results if result.verdict in ("fail", "inconclusive")]
+    for result in {*bad[:1], *bad[-1:]}:  # each is a run of its own
+        found = eval(result.reproduce, {"ds": ds, "target": specimen().target()})  # noqa: S307
+        assert found.results == (result,)
 
 
 def test_a_selected_case_finds_what_it_finds_in_the_full_run():
