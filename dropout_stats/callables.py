@@ -17,6 +17,15 @@ def underlying(target: Any) -> Any:
     return getattr(function, "__func__", function)
 
 
+def is_instance(target: Any) -> bool:
+    """Whether a callable is an object whose class defines the call."""
+    return not (
+        isinstance(target, type | partial)
+        or inspect.isroutine(target)
+        or hasattr(_unwrap(target), "__code__")
+    )
+
+
 def parameters_of(function: Any) -> dict[str, inspect.Parameter]:
     """Return the parameters that have a name; empty where it takes any arguments.
 
@@ -44,7 +53,7 @@ def constants_of(function: Any) -> list[Any]:
 
 def name_of(target: Any) -> str:
     """Return how messages call a callable."""
-    for named in (target, underlying(target)):
+    for named in (target, type(target) if is_instance(target) else underlying(target)):
         name = getattr(named, "__qualname__", None)
         if isinstance(name, str):
             return name

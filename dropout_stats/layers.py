@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from dropout_stats.callables import constants_of, parameters_of
 from dropout_stats.errors import HarnessError
 from dropout_stats.modes import WORDED, Mode, not_understood, read_mode, read_words
-from dropout_stats.signatures import numpy_key, read_key
+from dropout_stats.signatures import find_input, numpy_key, read_key
 
 _ATTRIBUTES = ("training", "is_training", "train_mode")
 
@@ -43,6 +43,7 @@ class Entry:
         layer: the layer.
         call: the layer itself, or its method `forward`.
         parameters: the parameters of the call.
+        input: name of the parameter that takes the input; None: the first, by position.
         mode: the parameter of the call that selects the pass.
         attribute: the attribute that selects it.
         methods: whether `layer.train()` and `layer.eval()` do.
@@ -54,6 +55,7 @@ class Entry:
     layer: Any
     call: Callable[..., Any]
     parameters: dict[str, inspect.Parameter]
+    input: str | None
     mode: Mode | None
     attribute: Mode | None
     methods: bool
@@ -70,8 +72,9 @@ class Entry:
         """What a report should say of the mode."""
         if self.selects or self.methods:
             return self.selects.note if self.selects else None
-        worded = WORDED in self.parameters or hasattr(self.layer, WORDED)
-        return not_understood(type(self.layer).__name__) if worded else None
+        has = (n for n in WORDED if n in self.parameters or isinstance(_word(self.layer, n), str))
+        worded = next(has, None)
+        return not_understood(type(self.layer).__name__, worded) if worded else None
 
     def __call__(self, x: Any, *, evaluation: bool, key: Any = None) -> Any:
         """One pass."""
@@ -82,6 +85,8 @@ class Entry:
         given = {self.mode.name: _value(self.mode, evaluation)} if self.mode else {}
         if self.key and key is not None:
             given[self.key] = key
+        if self.input:
+            return self.call(**{self.input: x}, **given)
         return self.call(x, **given)
 
 
@@ -99,15 +104,19 @@ def read_layer(layer: Any) -> Entry:
     mode = read_mode(name, parameters, shown)
     if methods and mode and parameters[mode.name].default is None:
         mode = None  # None means: as train() and eval() said
+    needed = read_key(parameters)
+    x = find_input(parameters)
+    _require_nothing_else(name, parameters, (x, mode.name if mode else None, needed))
     return Entry(
         layer=layer,
         call=call,
         parameters=parameters,
+        input=x if x != next(iter(parameters), None) else None,
         mode=mode,
         attribute=None if frozen else _attribute(layer, name, shown),
         methods=methods,
-        key=read_key(parameters) or read_key(parameters, optional=True),
-        needs_key=read_key(parameters) is not None,
+        key=needed or read_key(parameters, optional=True),
+        needs_key=needed is not None,
     )
 
 
@@ -181,12 +190,18 @@ class LayerCalls:
             layer = self.build(0.5)
         except Exception as error:
             raise HarnessError(
-                f"the layer could not be built: build(0.5) raised {type(error).__name__}: {error}"
+                f"the layer could not be built: build(0.5) raised {type(error).__name__}: {error}\n"
+                "Say how it is built: dropout_stats.Target.from_layer(lambda rate: ...)"
             ) from error
         differentiate = self.on_vjp is not None or callable(getattr(layer, "backward", None))
         if self.on_train and self.on_evaluate:
             return Abilities(evaluate=True, differentiate=differentiate)
-        entry = read_layer(layer)
+        try:
+            entry = read_layer(layer)
+        except HarnessError:
+            if self.on_train is None:
+                raise
+            return Abilities(self.on_evaluate is not None, differentiate)
         if self.on_evaluate:
             return Abilities(evaluate=True, differentiate=differentiate, key=self._key(entry))
         switched = self.switch is not None and self.switch(layer, True) is not None
@@ -217,6 +232,20 @@ class LayerCalls:
         return self._entries[place]
 
 
+def _require_nothing_else(
+    name: str, parameters: dict[str, inspect.Parameter], given: tuple[str | None, ...]
+) -> None:
+    """Raise HarnessError where the call needs what nobody knows; a first parameter is the input."""
+    needed = [n for n, p in parameters.items() if p.default is p.empty and n not in given]
+    if given[0] is None:
+        needed = needed[1:]
+    if needed:
+        raise HarnessError(
+            f"a call of {name} needs {', '.join(needed)}, and nothing says what they are; say how "
+            "it is called: dropout_stats.Target.from_layer(build, train=lambda layer, x: ...)"
+        )
+
+
 def _call(layer: Any) -> Callable[..., Any]:
     if callable(layer):
         return layer  # type: ignore[no-any-return]  # callable() narrows to a bare callable
@@ -224,7 +253,7 @@ def _call(layer: Any) -> Callable[..., Any]:
         return layer.forward  # type: ignore[no-any-return]  # an attribute of an unknown object
     raise HarnessError(
         f"a {type(layer).__name__} can neither be called nor has it a method `forward`; say how "
-        "it is called: Target.from_layer(build, train=lambda layer, x: ...)"
+        "it is called: dropout_stats.Target.from_layer(build, train=lambda layer, x: ...)"
     )
 
 
@@ -243,8 +272,14 @@ def _attribute(layer: Any, name: str, function: Callable[..., Any]) -> Mode | No
     flag = next((n for n in _ATTRIBUTES if isinstance(getattr(layer, n, None), bool)), None)
     if flag:
         return Mode(flag, True, False)
-    word = getattr(layer, WORDED, None)
-    return read_words(name, word, constants_of(function)) if isinstance(word, str) else None
+    worded = next((n for n in WORDED if isinstance(_word(layer, n), str)), None)
+    if worded is None:
+        return None
+    return read_words(name, worded, _word(layer, worded), constants_of(function))
+
+
+def _word(layer: Any, name: str) -> Any:
+    return getattr(layer, name, None)
 
 
 def _value(mode: Mode, evaluation: bool) -> Any:

@@ -18,7 +18,7 @@ FLAGS: dict[str, tuple[bool, bool]] = {
         ("deterministic", "inference", "is_test", "is_eval", "evaluate", "test"), (False, True)
     ),
 }
-WORDED = "mode"
+WORDED = ("mode", "phase")  # selected by a word
 _TRAINING_WORDS = ("train", "training", "fit")
 _EVALUATION_WORDS = (
     "test",
@@ -70,18 +70,19 @@ def read_mode(
     flag = next((name for name in parameters if name in FLAGS), None)
     if flag:
         return Mode(flag, *FLAGS[flag])
-    if WORDED not in parameters:
+    worded = next((name for name in WORDED if name in parameters), None)
+    if worded is None:
         return None
-    literal = _literal(function)
-    default = parameters[WORDED].default
-    return read_words(owner, default, literal or constants_of(function))
+    known = _literal(function, worded) or constants_of(function)
+    return read_words(owner, worded, parameters[worded].default, known)
 
 
-def read_words(owner: str, default: object, known: list[Any]) -> Mode | None:
+def read_words(owner: str, name: str, default: object, known: list[Any]) -> Mode | None:
     """Read a mode that is a word; None where the words are not those of training and evaluation.
 
     Args:
         owner: how reports call what has the mode.
+        name: the parameter or attribute.
         default: its default; it must be one of the two words if it is a word at all.
         known: the words of its annotation, or the constants of the code.
 
@@ -101,21 +102,21 @@ def read_words(owner: str, default: object, known: list[Any]) -> Mode | None:
     elif not assumed:
         return None
     training, evaluation = training or "train", evaluation or "test"
-    note = f"{owner}: {WORDED}={training!r} was read as training, {evaluation!r} as evaluation"
-    return Mode(WORDED, training, evaluation, note, assumed)
+    note = f"{owner}: {name}={training!r} was read as training, {evaluation!r} as evaluation"
+    return Mode(name, training, evaluation, note, assumed)
 
 
-def not_understood(owner: str) -> str:
+def not_understood(owner: str, name: str) -> str:
     """Return what a report says of a mode that could not be read."""
     return (
-        f"{owner}: the evaluation pass is not judged, since its {WORDED!r} was not understood; "
+        f"{owner}: the evaluation pass is not judged, since its {name!r} was not understood; "
         "describe both passes with dropout_stats.Target(train=..., evaluate=...)"
     )
 
 
-def _literal(function: Callable[..., Any]) -> list[Any]:
+def _literal(function: Callable[..., Any], name: str) -> list[Any]:
     try:
-        annotation = get_type_hints(underlying(function)).get(WORDED)
+        annotation = get_type_hints(underlying(function)).get(name)
     except Exception:  # noqa: BLE001 - annotations are arbitrary code of others
         return []
     return list(get_args(annotation)) if get_origin(annotation) is Literal else []

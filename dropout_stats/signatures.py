@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dropout_stats.callables import name_of, parameters_of
+from dropout_stats.callables import is_instance, name_of, parameters_of
 from dropout_stats.conventions import RateArgument
 from dropout_stats.errors import HarnessError
 from dropout_stats.modes import FLAGS, WORDED, Mode, not_understood, read_mode
@@ -49,6 +49,7 @@ _KEEP_NAMES = (
 )
 _AMBIGUOUS = ("p", "prob", "dropout", "drop", "ratio")
 _IF_KEPT = "if it is a keep probability, declare rate_argument='keep_prob' (--keep-prob)"
+_INSTANCE = "It is an instance, whose rate is fixed: hand over its class"
 _PERHAPS_NO_NUMBER = ("dropout", "drop", "keep")  # a layer, a flag or a mask has such names, too
 _GENERATORS = ("rng", "generator")
 _KEYS = ("key", "seed", *_GENERATORS, "rng_key", "prng_key", "dropout_key", "dropout_rng")
@@ -140,7 +141,8 @@ def read_function(function: Callable[..., Any], *, optional_key: bool = False) -
         return _unread(function, f"{name} takes any arguments")
     first, x = next(iter(parameters)), _input(name, parameters)
     rest = {n: p for n, p in parameters.items() if n != x}
-    rate, mode = read_rate(name, rest), read_mode(name, rest, function)
+    rate = read_rate(name, rest, _INSTANCE if is_instance(function) else None)
+    mode = read_mode(name, rest, function)
     key = read_key(rest, optional=optional_key)
     given = (rate.name, key, mode.name if mode else None)
     missing = [n for n, p in rest.items() if p.default is p.empty and n not in given]
@@ -150,8 +152,8 @@ def read_function(function: Callable[..., Any], *, optional_key: bool = False) -
             f"{wrap(name)}"
         )
     notes = [f"{name}: parameter {x!r} was read as the input"] if x != first else []
-    if mode is None and WORDED in rest:
-        notes.append(not_understood(name))
+    if mode is None:
+        notes += [not_understood(name, n) for n in WORDED if n in rest]
     return FunctionCalls(
         function,
         rate,
@@ -163,12 +165,18 @@ def read_function(function: Callable[..., Any], *, optional_key: bool = False) -
     )
 
 
+def find_input(parameters: Parameters) -> str | None:
+    """Return the first parameter whose name is not one of those that mean something else."""
+    meant = (*_RATE_NAMES, *_KEEP_NAMES, *_KEYS, *FLAGS, *WORDED)
+    return next((name for name in parameters if name not in meant), None)
+
+
 def read_rate(owner: str, parameters: Parameters, advice: str | None = None) -> RateParameter:
     """Find the parameter that takes the rate; HarnessError with advice where there is none."""
     for name in parameters:
         if name in (*_RATE_NAMES, *_KEEP_NAMES):
             return _named_rate(owner, name)
-    first = next((n for n in parameters if n not in (*FLAGS, *_KEYS, WORDED)), None)
+    first = next((n for n in parameters if n not in (*FLAGS, *_KEYS, *WORDED)), None)
     if first is None:
         raise HarnessError(f"{owner} has no parameter for the rate.\n{advice or wrap(owner)}")
     assumed = f"its parameter {first!r} was assumed to be the drop rate"
@@ -211,9 +219,7 @@ def _unread(function: Callable[..., Any], why: str) -> FunctionCalls:
 
 
 def _input(name: str, parameters: Parameters) -> str:
-    """The first parameter, or the first whose name is not one of those that mean something else."""
-    meant = (*_RATE_NAMES, *_KEEP_NAMES, *_KEYS, *FLAGS, WORDED)
-    x = next((n for n in parameters if n not in meant), None)
+    x = find_input(parameters)
     if x is None or parameters[x].kind is inspect.Parameter.KEYWORD_ONLY:
         raise HarnessError(f"{name} has no positional parameter for its input.\n{wrap(name)}")
     return x

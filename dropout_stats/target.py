@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from dropout_stats.callables import name_of
 from dropout_stats.conventions import Conventions
 from dropout_stats.errors import UsageError
 from dropout_stats.laws import Law
@@ -66,8 +67,7 @@ class Target:
                     f"Target({field}=...) must be callable, got {type(value).__name__}"
                 )
         if not self.name:
-            name = getattr(self.train, "__qualname__", type(self.train).__name__)
-            object.__setattr__(self, "name", name)
+            object.__setattr__(self, "name", name_of(self.train))
 
     @staticmethod
     def from_layer(
@@ -105,7 +105,7 @@ class Target:
         can = calls.abilities()
         note, evaluates = can.note, can.evaluate
         if can.mode and can.mode.assumed:
-            note, evaluates = not_understood(type(calls.build(0.5)).__name__), False
+            note, evaluates = not_understood(name or name_of(build), can.mode.name), False
         if can.key:
             conventions = replace(conventions or Conventions(), randomness="key")
         return Target(
@@ -113,7 +113,7 @@ class Target:
             evaluate=calls.evaluate if evaluates else None,
             vjp=calls.vjp if can.differentiate else None,
             seed=calls.seed if seed else None,
-            name=name or getattr(build, "__qualname__", type(build).__name__),
+            name=name or name_of(build),
             law=law,
             conventions=conventions,
             notes=(note,) if note else (),

@@ -12,7 +12,7 @@ from dropout_stats.conventions import Conventions
 from dropout_stats.errors import HarnessError
 from dropout_stats.laws import Inverted, Law
 from dropout_stats.laws.reading import Array
-from dropout_stats.layers import LayerCalls
+from dropout_stats.layers import Abilities, LayerCalls
 from dropout_stats.modes import Mode, not_understood
 from dropout_stats.signatures import (
     FunctionCalls,
@@ -136,7 +136,7 @@ class Bridge:
         constructor = _read_constructor(layer, name)
         conventions, notes = self._declare(constructor.rate, notes)
         made = self._layers(layer, constructor, calls)
-        can = made.abilities()
+        can = _abilities(made, name, _doubts(constructor.rate) + self._key_doubts(constructor.key))
         if constructor.key:
             conventions = replace(conventions, randomness="owned")
         if can.key:
@@ -259,6 +259,14 @@ def _read_constructor(layer: Callable[..., Any], name: str) -> _Constructor:
     return _Constructor(rate, key)
 
 
+def _abilities(made: LayerCalls, name: str, doubts: list[str]) -> Abilities:
+    try:
+        return made.abilities()
+    except HarnessError as error:
+        assumed = f"\nPerhaps it wants to be built otherwise: {'; '.join(doubts)}" if doubts else ""
+        raise HarnessError(f"{name}: {error}{assumed}") from error.__cause__
+
+
 def _doubts(rate: RateParameter) -> list[str]:
     return [rate.assumed] if rate.assumed else []
 
@@ -268,5 +276,7 @@ def _with_mode(target: Target, owner: str, mode: Mode | None) -> Target:
     if mode is None or mode.note is None:
         return target
     if mode.assumed and not evaluates(target):
-        return replace(target, evaluate=None, notes=(*target.notes, not_understood(owner)))
+        return replace(
+            target, evaluate=None, notes=(*target.notes, not_understood(owner, mode.name))
+        )
     return replace(target, notes=(*target.notes, mode.note))

@@ -84,6 +84,10 @@ def by_the_other_word(x, rate, mode="eval"):
     return x if mode == "eval" else core(x, rate)
 
 
+def by_phase(x, rate, phase="train"):
+    return core(x, rate) if phase == "train" else x
+
+
 class WordedCall:
     def __init__(self, rate):
         self.rate = rate
@@ -110,6 +114,7 @@ WORDED = {
     by_code: ("train", "test"),
     by_one_word: ("train", "test"),
     by_the_other_word: ("train", "eval"),
+    by_phase: ("train", "test"),
     WordedCall: ("train", "test"),
     WordedAttribute: ("train", "test"),
 }
@@ -121,7 +126,7 @@ def test_a_word_selects_the_pass(target):
     assert report.verdict == "pass", text
     assert report["inference.law"].verdict == "pass"
     training, evaluation = WORDED[target]
-    assert f"mode={training!r} was read as training, {evaluation!r} as" in said(report)
+    assert f"={training!r} was read as training, {evaluation!r} as" in said(report)
 
 
 def test_an_evaluation_pass_that_drops_is_seen_where_a_word_selects_it():
@@ -199,9 +204,19 @@ class TakesGenerator:
         return core(x, self.rate, rng) if training else x
 
 
+class TakesKeyFirst(TakesGenerator):
+    def __call__(self, key, x):
+        return core(x, self.rate, np.random.default_rng(key))
+
+
 @pytest.mark.parametrize(
     ("target", "randomness"),
-    [(OwnsGenerator, "owned"), (OwnsSeed, "owned"), (TakesGenerator, "key")],
+    [
+        (OwnsGenerator, "owned"),
+        (OwnsSeed, "owned"),
+        (TakesGenerator, "key"),
+        (TakesKeyFirst, "key"),
+    ],
 )
 def test_a_layer_gets_the_randomness_that_it_needs(target, randomness):
     reports = [ds.check(target, **COARSE) for _ in range(2)]
@@ -246,6 +261,27 @@ def test_what_else_a_constructor_needs_is_asked_for():
     built = re.escape("Wide(width=..., rng=..., rate=rate)")
     with pytest.raises(ds.HarnessError, match=built):
         ds.check(Wide)
+
+    class Weighted:
+        def __init__(self, rate):
+            self.rate = rate
+
+        def forward(self, x, weights, bias=0):
+            return x @ weights + bias
+
+    with pytest.raises(ds.HarnessError, match="Weighted needs weights, and nothing says"):
+        ds.check(Weighted)
+    described = ds.Target.from_layer(Weighted, train=lambda layer, x: core(x, layer.rate))
+    assert verdict_of(described)[0].verdict == "pass"
+
+    class Configured:
+        def __init__(self, config):
+            self.rate = config["rate"]
+
+    with pytest.raises(ds.HarnessError, match="'config' was assumed to be the drop rate"):
+        ds.check(Configured)
+    with pytest.raises(ds.HarnessError, match="hand over its class"):
+        ds.check(OwnsSeed(1, 0.3))
 
     class Ratless:
         pass

@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "modes": {"callables"},
     "signatures": {"callables", "modes", "conventions", "errors"},
     "layers": {"callables", "modes", "signatures", "errors"},
-    "target": {"laws", "conventions", "layers", "modes", "errors"},
+    "target": {"laws", "conventions", "callables", "layers", "modes", "errors"},
     "references": {"laws", "conventions", "target", "dtypes"},
     "inputs": {"laws", "dtypes"},
     "call": {"target", "conventions", "laws", "inputs", "errors"},
