@@ -78,9 +78,19 @@ def bind(target: object, law: Law | str | None = None, **options: Unpack[Options
     return BoundRun(make_plan(adapted, asked), adapted)
 
 
-def finish(bound: BoundRun, results: tuple[Result, ...]) -> Report:
-    """Make the report of the results that a bound run gave."""
+def finish(
+    bound: BoundRun, results: tuple[Result, ...], observations: tuple[str, ...] | None = None
+) -> Report:
+    """Make the report of the results that a bound run gave.
+
+    Args:
+        bound: the run.
+        results: its results.
+        observations: what was observed; by default what the run observed in this process.
+
+    """
     plan = bound.plan
+    observed = bound.observations if observations is None else observations
     return Report(
         target=plan.target,
         law=plan.law.name,
@@ -88,7 +98,7 @@ def finish(bound: BoundRun, results: tuple[Result, ...]) -> Report:
         conventions=asdict(plan.conventions),
         results=results,
         diagnoses=diagnose(results, plan.law),
-        observations=(*bound.observations, *_remarks(plan, bound.target)),
+        observations=(*observed, *_remarks(plan, bound.target)),
         seed=plan.asked.seed,
         false_alarm=plan.asked.false_alarm,
         power=plan.asked.power,

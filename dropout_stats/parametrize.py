@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar, Unpack
+from typing import NamedTuple, TypeVar, Unpack
 
 from dropout_stats.api import BoundRun, bind, finish
 from dropout_stats.laws import Law
 from dropout_stats.options import Options
 from dropout_stats.planning import PlannedCase
+from dropout_stats.report.json import dump_result, load_result
 from dropout_stats.report.model import Report
 from dropout_stats.report.terminal import failure_text
 from dropout_stats.results import Result
 
 _Test = TypeVar("_Test", bound=Callable[..., object])
+
+
+class _Answer(NamedTuple):
+    """The result of a case, and what had been observed when it was there."""
+
+    result: Result
+    observations: tuple[str, ...]
 
 
 @dataclass
@@ -27,18 +36,35 @@ class Session:
     """
 
     bound: BoundRun
-    _results: dict[str, Result] = field(default_factory=dict)
+    _answers: dict[str, _Answer] = field(default_factory=dict)
 
     def result(self, planned: PlannedCase) -> Result:
         """The result of a case; the stream of its configuration is drawn once."""
         key = planned.case.id
-        if key not in self._results:
-            self._results[key] = self.bound.result(planned)
-        return self._results[key]
+        if key not in self._answers:
+            result = self.bound.result(planned)
+            self._answers[key] = _Answer(result, self.bound.observations)
+        return self._answers[key].result
+
+    def answer(self, planned: PlannedCase) -> str | None:
+        """The answer to a case as text, for the session of another process; None before it."""
+        answer = self._answers.get(planned.case.id)
+        if answer is None:
+            return None
+        return json.dumps([dump_result(answer.result), answer.observations])
+
+    def adopt(self, text: str) -> None:
+        """Take over an answer that another process gave to a case of the same plan."""
+        values, observations = json.loads(text)
+        result = load_result(values)
+        self._answers.setdefault(result.case.id, _Answer(result, tuple(observations)))
 
     def report(self) -> Report:
-        """Return the report of the cases that were asked for so far."""
-        return finish(self.bound, tuple(self._results.values()))
+        """Return the report of the cases that were answered so far, in the order of the plan."""
+        ids = (planned.case.id for planned in self.bound.plan.cases)
+        answers = [self._answers[key] for key in ids if key in self._answers]
+        observed = dict.fromkeys(text for answer in answers for text in answer.observations)
+        return finish(self.bound, tuple(answer.result for answer in answers), tuple(observed))
 
 
 @dataclass(frozen=True)
@@ -62,6 +88,10 @@ class BoundCase:
     def result(self) -> Result:
         """The result, without raising."""
         return self.session.result(self.planned)
+
+    def answer(self) -> str | None:
+        """The answer as text, for the session of another process; None before there is one."""
+        return self.session.answer(self.planned)
 
     def check(self) -> None:
         """Pass, skip (not-applicable), or raise: AssertionError for fail and inconclusive.

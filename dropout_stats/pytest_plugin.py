@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Generator, Iterable
 
-    from dropout_stats.parametrize import BoundCase
+    from dropout_stats.parametrize import BoundCase, Session
 
 _SESSION_SEED = "dropout_stats_seed"
 _COLLECTOR = "dropout-stats"
+_ANSWER = "dropout_stats_answer"  # an attribute of a report, which pytest-xdist carries along
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -47,7 +48,8 @@ def pytest_configure(config: pytest.Config) -> None:
     seed = chosen if chosen is not None else handed
     config.stash[_SEED] = secrets.randbits(48) if seed is None else seed
     if handed is None:  # here a usage error is one line; in a worker it would go unseen
-        config.stash[_CASES] = _plan(config)
+        config.stash[_CASES] = cases = _plan(config)
+        config.pluginmanager.register(_Summary(cases[0].session), f"{_COLLECTOR}-summary")
 
 
 _SEED = pytest.StashKey[int]()
@@ -99,20 +101,44 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     return f"dropout-stats: target {target}, seed {config.stash[_SEED]}"
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Print diagnoses and observations of the cases that ran in this process."""
-    cases = config.stash.get(_CASES, ())
-    if not cases:
-        return
-    report = cases[0].session.report()
-    if not (report.diagnoses or report.observations):
-        return
-    terminalreporter.section("dropout-stats")
-    for diagnosis in report.diagnoses:
-        terminalreporter.line(f"diagnosis: {diagnosis.name}: {diagnosis.explanation}")
-        terminalreporter.line(f"  fix: {diagnosis.fix}")
-    for observation in report.observations:
-        terminalreporter.line(f"observed: {observation}")
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Attach the answer to its report, which also comes from a worker of pytest-xdist."""
+    report = yield
+    if isinstance(item, DropoutItem) and call.when == "call":
+        setattr(report, _ANSWER, item.case.answer())
+    return report
+
+
+class _Summary:
+    """Gathers the answers of all processes, and says at the end what they mean together."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._answered = False
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take the answer over, whichever process gave it."""
+        answer = getattr(report, _ANSWER, None)
+        if answer is not None:
+            self._session.adopt(answer)
+            self._answered = True
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Print diagnoses and observations."""
+        if not self._answered:
+            return
+        report = self._session.report()
+        if not (report.diagnoses or report.observations):
+            return
+        terminalreporter.section(_COLLECTOR)
+        for diagnosis in report.diagnoses:
+            terminalreporter.line(f"diagnosis: {diagnosis.name}: {diagnosis.explanation}")
+            terminalreporter.line(f"  fix: {diagnosis.fix}")
+        for observation in report.observations:
+            terminalreporter.line(f"observed: {observation}")
 
 
 class DropoutCollector(pytest.Collector):

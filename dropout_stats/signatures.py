@@ -1,15 +1,18 @@
-"""How a function or a layer wants to be called, read from the names of its parameters."""
+"""How a function wants to be called, read from the names of its parameters."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
-from copy import copy
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from dropout_stats.callables import is_instance, name_of, parameters_of
 from dropout_stats.conventions import RateArgument
 from dropout_stats.errors import HarnessError
+from dropout_stats.modes import FLAGS, WORDED, Mode, not_understood, read_mode
 
 _RATE_NAMES = (
     "rate",
@@ -18,9 +21,13 @@ _RATE_NAMES = (
     "drop_prob",
     "dropout_prob",
     "drop_probability",
+    "dropout_probability",
     "p_drop",
     "p_dropout",
+    "drop_p",
     "dropout_p",
+    "drop_ratio",
+    "dropout_ratio",
     "dropout",
     "drop",
     "ratio",
@@ -30,6 +37,7 @@ _RATE_NAMES = (
 _KEEP_NAMES = (
     "keep_prob",
     "keep_rate",
+    "keep_ratio",
     "keep_probability",
     "keep_p",
     "p_keep",
@@ -40,13 +48,13 @@ _KEEP_NAMES = (
     "survival_rate",
 )
 _AMBIGUOUS = ("p", "prob", "dropout", "drop", "ratio")
-_TRAINING: dict[str, tuple[Any, Any]] = {
-    **dict.fromkeys(("training", "train", "is_training", "is_train"), (True, False)),
-    **dict.fromkeys(("deterministic", "inference", "is_test", "evaluate", "test"), (False, True)),
-}
-_KEYS = ("key", "seed", "rng", "generator")
+_IF_KEPT = "if it is a keep probability, declare rate_argument='keep_prob' (--keep-prob)"
+_INSTANCE = "It is an instance, whose rate is fixed: hand over its class"
+_PERHAPS_NO_NUMBER = ("dropout", "drop", "keep")  # a layer, a flag or a mask has such names, too
+_GENERATORS = ("rng", "generator")
+_KEYS = ("key", "seed", *_GENERATORS, "rng_key", "prng_key", "dropout_key", "dropout_rng")
 
-_Parameters = dict[str, inspect.Parameter]
+Parameters = Mapping[str, inspect.Parameter]
 
 
 @dataclass(frozen=True)
@@ -57,244 +65,179 @@ class RateParameter:
         name: its name; None where there is no signature to read.
         argument: whether it takes the rate or the keep probability.
         note: how that was decided, for the report; None where the name is `rate`.
+        assumed: what may be wrong about it, in words; None where its name leaves no doubt.
 
     """
 
     name: str | None
     argument: RateArgument
     note: str | None
+    assumed: str | None = None
 
 
 @dataclass(frozen=True)
 class FunctionCalls:
-    """Calls a function `f(x, rate[, training][, key])` by the names of its parameters.
+    """Calls a function by the names of its parameters.
 
     Args:
         function: the function.
         rate: its rate parameter.
-        training: name of the parameter for the mode, with its values for training and evaluation.
-        key: name of the parameter that takes randomness, if it must be given.
+        input: name of the parameter that takes the input; None: the first, by position.
+        mode: its parameter for the mode.
+        key: name of the parameter that takes randomness, if it is to be given.
         positional: the parameters that can only be given by position, with their defaults, up to
             the last that is given.
+        notes: what else was read and is not plain, for the report.
 
     """
 
     function: Callable[..., Any]
     rate: RateParameter
-    training: tuple[str, Any, Any] | None = None
+    input: str | None = None
+    mode: Mode | None = None
     key: str | None = None
-    positional: dict[str, Any] = field(default_factory=dict)
+    positional: tuple[tuple[str, Any], ...] = ()
+    notes: tuple[str, ...] = ()
 
     def train(self, x: Any, rate: float, key: Any = None) -> Any:
         """One training pass."""
-        given = {self.rate.name: rate}
-        if self.training:
-            given[self.training[0]] = self.training[1]
-        if self.key:
-            given[self.key] = key
-        return self._call(x, given)
+        return self._call(x, rate, key, {self.mode.name: self.mode.training} if self.mode else {})
 
     def evaluate(self, x: Any, rate: float, key: Any = None) -> Any:
         """One evaluation pass; only where there is a parameter for the mode."""
-        if self.training is None:
+        if self.mode is None:
             raise HarnessError("the function has no parameter for the mode")
-        given = {self.rate.name: rate, self.training[0]: self.training[2]}
+        return self._call(x, rate, key, {self.mode.name: self.mode.evaluation})
+
+    def _call(self, x: Any, rate: float, key: Any, given: dict[str, Any]) -> Any:
+        if self.rate.name is None:
+            return self.function(x, rate)
+        given[self.rate.name] = rate
         if self.key:
             given[self.key] = key
-        return self._call(x, given)
-
-    def _call(self, x: Any, given: dict[str | None, Any]) -> Any:
-        if self.rate.name is None:
-            return self.function(x, given[None])
-        leading = [given.get(name, default) for name, default in self.positional.items()]
-        named = {str(n): value for n, value in given.items() if n not in self.positional}
-        return self.function(x, *leading, **named)
+        if self.input:
+            given[self.input] = x
+        leading = [given.pop(name, default) for name, default in self.positional]
+        return self.function(*(() if self.input else (x,)), *leading, **given)
 
 
-def read_function(function: Callable[..., Any]) -> FunctionCalls:
-    """Read how to call a function; HarnessError where its parameters cannot be filled."""
-    name = getattr(function, "__qualname__", repr(function))
+def read_function(function: Callable[..., Any], *, optional_key: bool = False) -> FunctionCalls:
+    """Read how to call a function.
+
+    Args:
+        function: the function.
+        optional_key: whether a parameter for randomness is filled even where it has a default.
+
+    Raises:
+        HarnessError: its parameters cannot be filled.
+
+    """
+    name = name_of(function)
     try:
-        parameters = dict(inspect.signature(function).parameters)
+        parameters = parameters_of(function)
     except (TypeError, ValueError):
-        note = f"{name} shows no signature: it was called as f(x, rate)"
-        return FunctionCalls(function, RateParameter(None, "rate", note))
-    named = [p.name for p in parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    if not named:
-        note = f"{name} takes any arguments: it was called as f(x, rate)"
-        return FunctionCalls(function, RateParameter(None, "rate", note))
-    if parameters[named[0]].kind is inspect.Parameter.KEYWORD_ONLY:
-        raise HarnessError(f"{name} takes no positional parameter for its input.\n{_wrap(name)}")
-    if named[0] in (*_RATE_NAMES, *_KEEP_NAMES):
-        raise HarnessError(f"{name} takes its rate before its input.\n{_wrap(name)}")
-    rest = {n: parameters[n] for n in named[1:]}
-    training, key = _training(rest), _key(rest)
-    rate = read_rate(name, {n: p for n, p in rest.items() if n not in _TRAINING and n not in _KEYS})
-    taken = {rate.name, key, training[0] if training else None}
-    missing = [n for n, p in rest.items() if p.default is p.empty and n not in taken]
+        return _unread(function, f"{name} shows no signature")
+    if not parameters:
+        return _unread(function, f"{name} takes any arguments")
+    first, x = next(iter(parameters)), _input(name, parameters)
+    rest = {n: p for n, p in parameters.items() if n != x}
+    rate = read_rate(name, rest, _INSTANCE if is_instance(function) else None)
+    mode = read_mode(name, rest, function)
+    key = read_key(rest, optional=optional_key)
+    given = (rate.name, key, mode.name if mode else None)
+    missing = [n for n, p in rest.items() if p.default is p.empty and n not in given]
     if missing:
         raise HarnessError(
             f"{name} needs the parameters {', '.join(missing)}, and nothing says what they are.\n"
-            f"{_wrap(name)}"
+            f"{wrap(name)}"
         )
-    only = {n: p.default for n, p in rest.items() if p.kind is p.POSITIONAL_ONLY}
-    last = max((i for i, n in enumerate(only) if n in taken), default=-1)
-    positional = dict(list(only.items())[: last + 1])
-    return FunctionCalls(function, rate, training, key, positional)
-
-
-def read_rate(owner: str, parameters: _Parameters) -> RateParameter:
-    """Find the parameter that takes the rate; HarnessError where there is none."""
-    for name in parameters:
-        if name in _KEEP_NAMES:
-            return RateParameter(
-                name, "keep_prob", f"{owner}: parameter {name!r} was read as the keep probability"
-            )
-        if name in _RATE_NAMES:
-            note = f"{owner}: parameter {name!r} was read as the drop rate"
-            if name in _AMBIGUOUS:
-                note += "; if it is a keep probability, declare rate_argument='keep_prob'"
-            return RateParameter(name, "rate", None if name == "rate" else note)
-    first = next(iter(parameters), None)
-    if first is None:
-        raise HarnessError(f"{owner} has no parameter for the rate.\n{_wrap(owner)}")
-    note = (
-        f"{owner}: parameter {first!r} was assumed to be the drop rate; if it is a keep "
-        "probability, declare rate_argument='keep_prob'"
+    notes = [f"{name}: parameter {x!r} was read as the input"] if x != first else []
+    if mode is None:
+        notes += [not_understood(name, n) for n in WORDED if n in rest]
+    return FunctionCalls(
+        function,
+        rate,
+        input=None if x == first else x,
+        mode=mode,
+        key=key,
+        positional=_positional(rest if x == first else parameters, (*given, x)),
+        notes=tuple(notes),
     )
-    return RateParameter(first, "rate", note)
 
 
-def _training(parameters: _Parameters) -> tuple[str, Any, Any] | None:
+def find_input(parameters: Parameters) -> str | None:
+    """Return the first parameter whose name is not one of those that mean something else."""
+    meant = (*_RATE_NAMES, *_KEEP_NAMES, *_KEYS, *FLAGS, *WORDED)
+    return next((name for name in parameters if name not in meant), None)
+
+
+def read_rate(owner: str, parameters: Parameters, advice: str | None = None) -> RateParameter:
+    """Find the parameter that takes the rate; HarnessError with advice where there is none."""
     for name in parameters:
-        if name in _TRAINING:
-            return (name, *_TRAINING[name])
-    return None
+        if name in (*_RATE_NAMES, *_KEEP_NAMES):
+            return _named_rate(owner, name)
+    first = next((n for n in parameters if n not in (*FLAGS, *_KEYS, *WORDED)), None)
+    if first is None:
+        raise HarnessError(f"{owner} has no parameter for the rate.\n{advice or wrap(owner)}")
+    assumed = f"its parameter {first!r} was assumed to be the drop rate"
+    note = f"{owner}: parameter {first!r} was assumed to be the drop rate; {_IF_KEPT}"
+    return RateParameter(first, "rate", note, assumed)
 
 
-def _key(parameters: _Parameters) -> str | None:
+def read_key(parameters: Parameters, *, optional: bool = False) -> str | None:
+    """Find the parameter that takes randomness.
+
+    Args:
+        parameters: the parameters.
+        optional: whether one that has a default counts.
+
+    """
     for name, parameter in parameters.items():
-        if name in _KEYS and parameter.default is parameter.empty:
+        if name in _KEYS and (optional or parameter.default is parameter.empty):
             return name
     return None
 
 
-def _wrap(name: str) -> str:
+def numpy_key(parameter: str, key: int) -> Any:
+    """Return what a parameter for randomness is handed in plain Python."""
+    return np.random.default_rng(key) if parameter in _GENERATORS else key
+
+
+def wrap(name: str) -> str:
+    """Return the words that say how to describe what cannot be read."""
+    function = name.rpartition(":")[2].rpartition(".")[2]
     return (
         "Wrap it in a function of the input and the rate, and judge that:\n"
-        f"    def dropout(x, rate):\n        return {name.rsplit('.', maxsplit=1)[-1]}(x, ...)\n"
+        f"    def dropout(x, rate):\n        return {function}(x, ...)\n"
         "or describe it with dropout_stats.Target(train=..., evaluate=..., vjp=...)"
     )
 
 
-@dataclass
-class LayerCalls:
-    """Calls a layer whose rate is fixed when it is built, and builds it once a rate.
-
-    Args:
-        build: `build(rate) -> layer`.
-        on_train: `on_train(layer, x, **key) -> y`; None: training mode, then a call.
-        on_evaluate: `on_evaluate(layer, x) -> y`; None: evaluation mode, then a call.
-        on_vjp: `on_vjp(layer, x, dy, **key) -> (y, dx)`; None: a call and `layer.backward(dy)`.
-        on_seed: `on_seed(n)`.
-
-    """
-
-    build: Callable[[float], Any]
-    on_train: Callable[..., Any] | None = None
-    on_evaluate: Callable[..., Any] | None = None
-    on_vjp: Callable[..., Any] | None = None
-    on_seed: Callable[[int], object] | None = None
-    _layers: dict[float, Any] = field(default_factory=dict)
-
-    def layer(self, rate: float) -> Any:
-        """The layer of this rate, built when it is first asked for."""
-        # NaN is not equal to itself: it may be tried once, but never kept.
-        if rate not in self._layers:
-            self._layers[rate] = self.build(rate)
-        return self._layers[rate]
-
-    def train(self, x: Any, rate: float, **key: Any) -> Any:
-        """One training pass."""
-        layer = self.layer(rate)
-        if self.on_train:
-            return self.on_train(layer, x, **key)
-        return _call_in_mode(layer, x, 0, key)
-
-    def evaluate(self, x: Any, rate: float) -> Any:
-        """One evaluation pass."""
-        layer = self.layer(rate)
-        return self.on_evaluate(layer, x) if self.on_evaluate else _call_in_mode(layer, x, 1, {})
-
-    def vjp(self, x: Any, dy: Any, rate: float, **key: Any) -> tuple[Any, Any]:
-        """One training pass and its backward pass."""
-        layer = self.layer(rate)
-        if self.on_vjp:
-            y, dx = self.on_vjp(layer, x, dy, **key)
-            return y, dx
-        y = copy(self.train(x, rate, **key))  # backward may write into the same buffer
-        dx = layer.backward(dy)
-        return y, dx[0] if isinstance(dx, tuple) and dx else dx
-
-    def seed(self, number: int) -> None:
-        """Forget the layers (their generators may start at construction) and seed."""
-        self._layers.clear()
-        if self.on_seed:
-            self.on_seed(number)
-
-    def abilities(self) -> tuple[bool, bool]:
-        """Whether the layer can evaluate and differentiate; builds one to look."""
-        if self.on_evaluate and self.on_vjp:
-            return True, True
-        try:
-            layer = self.build(0.5)
-        except Exception as error:
-            raise HarnessError(
-                f"the layer could not be built: build(0.5) raised {type(error).__name__}: {error}"
-            ) from error
-        return (
-            self.on_evaluate is not None or _mode_of(layer) is not None,
-            self.on_vjp is not None or callable(getattr(layer, "backward", None)),
-        )
+def _unread(function: Callable[..., Any], why: str) -> FunctionCalls:
+    called = "it was called as f(x, rate)"
+    return FunctionCalls(function, RateParameter(None, "rate", f"{why}: {called}", called))
 
 
-def _entry(layer: Any) -> Callable[..., Any]:
-    if callable(layer):
-        return layer  # type: ignore[no-any-return]  # callable() narrows to a bare callable
-    if callable(getattr(layer, "forward", None)):
-        return layer.forward  # type: ignore[no-any-return]  # an attribute of an unknown object
-    raise HarnessError(
-        f"a {type(layer).__name__} can neither be called nor has it a method `forward`; say how "
-        "it is called: Target.from_layer(build, train=lambda layer, x: ...)"
-    )
+def _input(name: str, parameters: Parameters) -> str:
+    x = find_input(parameters)
+    if x is None or parameters[x].kind is inspect.Parameter.KEYWORD_ONLY:
+        raise HarnessError(f"{name} has no positional parameter for its input.\n{wrap(name)}")
+    return x
 
 
-def _mode_of(layer: Any) -> str | None:
-    """How the mode of a layer is set: a parameter of its call, methods, an attribute, or not."""
-    parameter = _mode_parameter(layer)
-    if parameter:
-        return parameter[0]
-    if callable(getattr(layer, "train", None)) and callable(getattr(layer, "eval", None)):
-        return "train()"
-    flags = ("training", "is_training")
-    return next((name for name in flags if isinstance(getattr(layer, name, None), bool)), None)
+def _named_rate(owner: str, name: str) -> RateParameter:
+    argument: RateArgument = "keep_prob" if name in _KEEP_NAMES else "rate"
+    read = f"was read as the {'keep probability' if name in _KEEP_NAMES else 'drop rate'}"
+    note = f"{owner}: parameter {name!r} {read}"
+    if name in _AMBIGUOUS:
+        note += f"; {_IF_KEPT}"
+    assumed = f"its parameter {name!r} {read}" if name in _PERHAPS_NO_NUMBER else None
+    return RateParameter(name, argument, None if name == "rate" else note, assumed)
 
 
-def _mode_parameter(layer: Any) -> tuple[str, Any, Any] | None:
-    try:
-        parameters: Iterable[str] = inspect.signature(_entry(layer)).parameters
-    except (TypeError, ValueError):
-        return None
-    return next(((name, *_TRAINING[name]) for name in parameters if name in _TRAINING), None)
-
-
-def _call_in_mode(layer: Any, x: Any, evaluation: int, key: dict[str, Any]) -> Any:
-    parameter = _mode_parameter(layer)
-    if parameter:
-        return _entry(layer)(x, **{parameter[0]: parameter[1 + evaluation]}, **key)
-    mode = _mode_of(layer)
-    if mode == "train()":
-        (layer.eval if evaluation else layer.train)()
-    elif mode:
-        setattr(layer, mode, not evaluation)
-    return _entry(layer)(x, **key)
+def _positional(
+    parameters: Parameters, given: tuple[str | None, ...]
+) -> tuple[tuple[str, Any], ...]:
+    only = [(n, p.default) for n, p in parameters.items() if p.kind is p.POSITIONAL_ONLY]
+    last = max((i for i, (n, _) in enumerate(only) if n in given), default=-1)
+    return tuple(only[: last + 1])

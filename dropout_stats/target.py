@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from dropout_stats.callables import name_of
 from dropout_stats.conventions import Conventions
 from dropout_stats.errors import UsageError
 from dropout_stats.laws import Law, is_law
-from dropout_stats.signatures import LayerCalls
+from dropout_stats.layers import LayerCalls
+from dropout_stats.modes import not_understood
 
 
 class Output(NamedTuple):
@@ -74,8 +76,7 @@ class Target:
                 f"Target(conventions=...) must be a Conventions(...), got {self.conventions!r}"
             )
         if not self.name:
-            name = getattr(self.train, "__qualname__", type(self.train).__name__)
-            object.__setattr__(self, "name", name)
+            object.__setattr__(self, "name", name_of(self.train))
 
     @staticmethod
     def from_layer(
@@ -96,7 +97,8 @@ class Target:
         Args:
             build: `build(rate) -> layer`.
             train: `train(layer, x) -> y`; by default the layer is put into training mode
-                (`layer.train()`, or `layer.training = True`) and called.
+                (`layer.train()`, or `layer.training = True`) and called. Where its call needs a
+                `key`, `seed`, `rng` or `generator`, it gets one that never repeats.
             evaluate: `evaluate(layer, x) -> y`; by default `layer.eval()` (or
                 `layer.training = False`) and a call, where the layer has such a mode.
             vjp: `vjp(layer, x, dy) -> (y, dx)`; by default a training pass and
@@ -109,13 +111,19 @@ class Target:
 
         """
         calls = LayerCalls(build, train, evaluate, vjp, seed)
-        can_evaluate, can_differentiate = calls.abilities()
+        can = calls.abilities()
+        note, evaluates = can.note, can.evaluate
+        if can.mode and can.mode.assumed:
+            note, evaluates = not_understood(name or name_of(build), can.mode.name), False
+        if can.key:
+            conventions = replace(conventions or Conventions(), randomness="key")
         return Target(
             train=calls.train,
-            evaluate=calls.evaluate if can_evaluate else None,
-            vjp=calls.vjp if can_differentiate else None,
+            evaluate=calls.evaluate if evaluates else None,
+            vjp=calls.vjp if can.differentiate else None,
             seed=calls.seed if seed else None,
-            name=name or getattr(build, "__qualname__", type(build).__name__),
+            name=name or name_of(build),
             law=law,
             conventions=conventions,
+            notes=(note,) if note else (),
         )

@@ -37,6 +37,9 @@ def folder(tmp_path):
         def needs_more(x, rate, temperature):
             return x
 
+        def settings(x, dropout_param):
+            return right(x, dropout_param["p"])
+
         class Layer:
             def __init__(self, drop_prob=0.5):
                 self.drop_prob = drop_prob
@@ -102,6 +105,7 @@ def test_inconclusive_is_three(folder):
         (("check", "mine"), "package.module:attribute"),
         (("check", "mine:number"), "is a int"),
         (("check", "mine:needs_more"), "temperature"),
+        (("check", "mine:settings"), "'dropout_param' was assumed to be the drop rate"),
         (("check", "mine:Wide"), "from_layer(lambda rate: Wide(width=..., rate=rate))"),
         (("check", "mine:right", "--law", "invertd"), "Did you mean 'inverted'"),
         (("check", "mine:right", "--rates", "1.5"), "rates must be in [0, 1]"),

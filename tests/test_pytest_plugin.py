@@ -80,6 +80,36 @@ def test_workers_plan_the_same_run(project):
     assert done.ret == 0, done.stdout.str()
 
 
+def summary(done):
+    lines = done.outlines
+    start = next((n for n, line in enumerate(lines) if "= dropout-stats =" in line), len(lines))
+    return [line for line in lines[start + 1 :] if line.startswith(("diagnosis", "  fix", "obser"))]
+
+
+@pytest.mark.parametrize("target", ["mine:swapped", "mine:right"])
+def test_workers_lead_to_the_same_summary(project, target):
+    words = (f"--dropout-target={target}", *QUICK)
+    alone, together = run(project, *words), run(project, *words, "-n", "2")
+    assert together.ret == alone.ret
+    assert ("diagnosis" in alone.stdout.str()) == (target == "mine:swapped")
+    assert summary(alone) == summary(together) != []
+
+
+def test_the_summary_is_of_the_cases_that_ran(project):
+    words = ("--dropout-target=mine:swapped", *QUICK)
+    assert summary(run(project, *words, "--collect-only")) == []
+    some = run(project, *words, "-k", "invalid_rate", "-n", "2")
+    assert [line.partition(":")[0] for line in summary(some)] == ["observed"] * 3
+    assert "diagnosis" not in some.stdout.str()
+
+
+def test_reports_of_other_tests_carry_nothing(project):
+    project.makepyfile("def test_theirs(): pass")
+    done = run(project, "--dropout-target=mine:right", *QUICK, "-n", "2", "--junitxml=out.xml")
+    assert done.ret == 0
+    assert "properties" not in (project.path / "out.xml").read_text()
+
+
 def test_the_stream_of_a_configuration_is_drawn_once(project):
     project.makeconftest(
         """

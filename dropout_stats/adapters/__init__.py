@@ -9,12 +9,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from dropout_stats.adapters.arrays import choose
 from dropout_stats.adapters.locate import locate
 from dropout_stats.errors import HarnessError, UsageError, did_you_mean
 from dropout_stats.target import Target
 
 # The root package of a framework, and the adapter that knows it. A class belongs to the first
-# framework among its bases, a function to that of its module; everything else is plain NumPy.
+# framework among its bases, a function to that of its module; everything else to its arrays.
 FRAMEWORKS = ("torch", "equinox", "flax", "jax", "numpy_ml")
 
 
@@ -23,7 +24,8 @@ def adapt(target: object, *, framework: str | None = None, **options: Any) -> Ta
 
     Args:
         target: a `Target`, an import string, a function, or a layer class.
-        framework: the adapter to use (`"numpy"`, `"torch"`, ...); by default that of the object.
+        framework: the adapter to use (`"numpy"`, `"torch"`, ...); by default that of the object,
+            or of the arrays that it takes.
         **options: options of that adapter, e.g. `device="cuda"` for torch.
 
     Raises:
@@ -42,9 +44,17 @@ def adapt(target: object, *, framework: str | None = None, **options: Any) -> Ta
             f"{name} is a {type(found).__name__}; a target is a dropout_stats.Target, a function "
             "(x, rate[, training]) or a layer class"
         )
-    adapter = _adapter(framework or _framework_of(found) or "numpy")
-    adapted = _with_options(adapter.adapt, found, name, options)
-    return replace(adapted, spec=_spec(target, framework, options))
+    known = framework or _framework_of(found)
+
+    def adapted(framework: str) -> Target:
+        return _with_options(_adapter(framework).adapt, found, name, options)
+
+    if known:
+        return replace(adapted(known), spec=_spec(target, framework, options))
+    chosen = choose(found, name, adapted)
+    notes = ((chosen.note,) if chosen.note else ()) + chosen.target.notes
+    spec = _spec(target, chosen.framework if chosen.note else None, options)
+    return replace(chosen.target, notes=notes, spec=spec)
 
 
 def _spec(target: object, framework: str | None, options: dict[str, Any]) -> str | None:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
+from dropout_stats.adapters.rehearsal import evaluates, require
+from dropout_stats.callables import name_of, parameters_of
 from dropout_stats.conventions import Conventions
 from dropout_stats.errors import HarnessError
 from dropout_stats.laws import Inverted, Law
 from dropout_stats.laws.reading import Array
-from dropout_stats.signatures import FunctionCalls, LayerCalls, read_function, read_rate
+from dropout_stats.layers import Abilities, LayerCalls
+from dropout_stats.modes import Mode, not_understood
+from dropout_stats.signatures import (
+    FunctionCalls,
+    RateParameter,
+    numpy_key,
+    read_function,
+    read_key,
+    read_rate,
+)
 from dropout_stats.target import Target
 
 
@@ -46,6 +56,13 @@ def element_law(target: Any, root: str, known: Collection[str], name: str) -> La
     )
 
 
+class _Constructor(NamedTuple):
+    """The parameters of a constructor that are filled."""
+
+    rate: RateParameter
+    key: str | None
+
+
 @dataclass(frozen=True)
 class Bridge:
     """How one framework's arrays, gradients and randomness are reached.
@@ -53,19 +70,21 @@ class Bridge:
     Args:
         to_native: NumPy array -> the framework's array.
         to_numpy: the framework's output -> NumPy array.
-        to_key: int -> what a parameter named `key`, `seed`, `rng` or `generator` takes.
+        to_key: name of a parameter (`key`, `seed`, `rng`, `generator`), int -> what it takes.
         vjp: `vjp(call, x, dy) -> (y, dx)` on the framework's arrays; None where it has none.
         seed: resets the framework's global randomness; None where it has none.
         conventions: what every target of the framework shares.
+        optional_key: whether a call gets its randomness even where that has a default.
 
     """
 
     to_native: Callable[[Array], Any] = _same
     to_numpy: Callable[[Any], Any] = _same
-    to_key: Callable[[str, int], Any] = lambda _, key: key
+    to_key: Callable[[str, int], Any] = numpy_key
     vjp: Callable[[Callable[[Any], Any], Any, Any], tuple[Any, Any]] | None = None
     seed: Callable[[int], object] | None = None
     conventions: Conventions = field(default_factory=Conventions)
+    optional_key: bool = False
 
     def of_function(
         self,
@@ -76,20 +95,23 @@ class Bridge:
         notes: tuple[str, ...] = (),
     ) -> Target:
         """Make a target of a function `f(x, rate[, training][, key])`."""
-        calls = read_function(function)
-        conventions, notes = self._declare(calls.rate.argument, calls.rate.note, notes)
+        calls = read_function(function, optional_key=self.optional_key)
+        conventions, notes = self._declare(calls.rate, notes)
         if calls.key:
             conventions = replace(conventions, randomness="key")
-        return Target(
+        target = Target(
             train=self._train_numpy(calls),
-            evaluate=self._evaluate(calls) if calls.training else None,
+            evaluate=self._evaluate(calls) if calls.mode else None,
             vjp=self._vjp(calls) if self.vjp else None,
             seed=None if calls.key else self.seed,
             name=name,
             law=law,
             conventions=conventions,
-            notes=notes,
+            notes=(*notes, *calls.notes),
         )
+        if law is None:
+            require(target, [*_doubts(calls.rate), *self._key_doubts(calls.key)])
+        return _with_mode(target, name_of(function), calls.mode)
 
     def of_layer_class(
         self,
@@ -107,71 +129,91 @@ class Bridge:
             name: how reports call it.
             law: the law it declares.
             notes: what was assumed already.
-            **calls: `train`, `evaluate`, `vjp` of `Target.from_layer`, on native arrays.
+            **calls: `train`, `evaluate`, `vjp` of `Target.from_layer`, on native arrays, and
+                `switch` of `LayerCalls`.
 
         """
-        rate = self._constructor(layer, name)
-        conventions, notes = self._declare(rate.argument, rate.note, notes)
-
-        def build(value: float) -> Any:
-            return layer(value) if rate.name is None else layer(**{rate.name: value})
-
-        made = LayerCalls(
-            build, calls.get("train"), calls.get("evaluate"), calls.get("vjp"), self.seed
-        )
-        can_evaluate, can_differentiate = made.abilities()
-        train, evaluate, vjp = made.train, made.evaluate, made.vjp
-
-        def differentiate(x: Array, dy: Array, rate: float, **key: Any) -> tuple[Any, Any]:
-            if self.vjp and not made.on_vjp:
-                y, dx = self.vjp(
-                    lambda v: train(v, rate, **key), self.to_native(x), self.to_native(dy)
-                )
-            else:
-                y, dx = vjp(self.to_native(x), self.to_native(dy), rate, **key)
-            return self.to_numpy(y), self.to_numpy(dx)
-
-        return Target(
-            train=lambda x, rate, **key: self.to_numpy(train(self.to_native(x), rate, **key)),
-            evaluate=(lambda x, rate: self.to_numpy(evaluate(self.to_native(x), rate)))
-            if can_evaluate
+        constructor = _read_constructor(layer, name)
+        conventions, notes = self._declare(constructor.rate, notes)
+        made = self._layers(layer, constructor, calls)
+        can = _abilities(made, name, _doubts(constructor.rate) + self._key_doubts(constructor.key))
+        if constructor.key:
+            conventions = replace(conventions, randomness="owned")
+        if can.key:
+            conventions = replace(conventions, randomness="key")
+        target = Target(
+            train=lambda x, rate, **key: self.to_numpy(made.train(self.to_native(x), rate, **key)),
+            evaluate=(lambda x, rate: self.to_numpy(made.evaluate(self.to_native(x), rate)))
+            if can.evaluate
             else None,
-            vjp=differentiate if self.vjp or can_differentiate else None,
-            seed=made.seed if self.seed else None,
+            vjp=self._layer_vjp(made) if self.vjp or can.differentiate else None,
+            seed=made.seed if self.seed or constructor.key else None,
             name=name,
             law=law,
             conventions=conventions,
-            notes=notes,
+            notes=(*notes, *((can.note,) if can.note and not can.mode else ())),
+        )
+        if law is None:
+            keys = (constructor.key, can.key)
+            doubts = [doubt for key in keys for doubt in self._key_doubts(key)]
+            require(target, [*_doubts(constructor.rate), *doubts])
+        return _with_mode(target, name_of(layer), can.mode)
+
+    def _layers(
+        self,
+        layer: Callable[..., Any],
+        constructor: _Constructor,
+        calls: dict[str, Callable[..., Any]],
+    ) -> LayerCalls:
+        rate, key = constructor
+        seeds = [0]
+
+        def build(value: float) -> Any:
+            given = {key: self.to_key(key, seeds[0])} if key else {}
+            return layer(**{str(rate.name): value}, **given)
+
+        def seed(number: int) -> None:
+            seeds[0] = number
+            if self.seed:
+                self.seed(number)
+
+        return LayerCalls(
+            build,
+            calls.get("train"),
+            calls.get("evaluate"),
+            calls.get("vjp"),
+            seed,
+            to_key=self.to_key,
+            optional_key=self.optional_key,
+            switch=calls.get("switch"),
         )
 
-    @staticmethod
-    def _constructor(layer: Callable[..., Any], name: str) -> Any:
-        parameters = dict(inspect.signature(layer).parameters)
-        rate = read_rate(name, parameters)
-        missing = [
-            p.name
-            for p in parameters.values()
-            if p.default is p.empty
-            and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-            and p.name != rate.name
-        ]
-        if missing:
-            raise HarnessError(
-                f"{name} cannot be built from a rate alone: it needs {', '.join(missing)}.\n"
-                "Say how it is built, and judge that:\n"
-                f"    target = dropout_stats.Target.from_layer(lambda rate: {layer.__name__}"
-                f"({', '.join(missing)}=..., {rate.name}=rate))"
-            )
-        return rate
+    def _layer_vjp(self, made: LayerCalls) -> Callable[..., Any]:
+        def vjp(x: Array, dy: Array, rate: float, **key: Any) -> tuple[Any, Any]:
+            if self.vjp and not made.on_vjp:
+                y, dx = self.vjp(
+                    lambda v: made.train(v, rate, **key), self.to_native(x), self.to_native(dy)
+                )
+            else:
+                y, dx = made.vjp(self.to_native(x), self.to_native(dy), rate, **key)
+            return self.to_numpy(y), self.to_numpy(dx)
+
+        return vjp
 
     def _declare(
-        self, argument: Any, note: str | None, notes: tuple[str, ...]
+        self, rate: RateParameter, notes: tuple[str, ...]
     ) -> tuple[Conventions, tuple[str, ...]]:
         """The framework's word on its rate goes before what a name suggests."""
         if self.conventions.rate_argument:
             return self.conventions, notes
-        declared = replace(self.conventions, rate_argument=argument)
-        return declared, (*notes, *((note,) if note else ()))
+        declared = replace(self.conventions, rate_argument=rate.argument)
+        return declared, (*notes, *((rate.note,) if rate.note else ()))
+
+    def _key_doubts(self, key: str | None) -> list[str]:
+        if key is None:
+            return []
+        given = type(self.to_key(key, 0))
+        return [f"its parameter {key!r} was given a {given.__module__}.{given.__qualname__}"]
 
     def _train(self, calls: FunctionCalls, rate: float, key: int) -> Callable[[Any], Any]:
         native = self.to_key(calls.key, key) if calls.key else None
@@ -195,3 +237,46 @@ class Bridge:
             return self.to_numpy(y), self.to_numpy(dx)
 
         return vjp
+
+
+def _read_constructor(layer: Callable[..., Any], name: str) -> _Constructor:
+    parameters = parameters_of(layer)
+    made = "Say how it is built, and judge that:\n    target = dropout_stats.Target.from_layer"
+    shown = name_of(layer)
+    rate = read_rate(name, parameters, f"{made}(lambda rate: {shown}(...))")
+    key = read_key(parameters)
+    missing = [
+        p.name
+        for p in parameters.values()
+        if p.default is p.empty and p.name not in (rate.name, key)
+    ]
+    if missing:
+        given = ", ".join(f"{n}=..." for n in (*missing, *((key,) if key else ())))
+        raise HarnessError(
+            f"{name} cannot be built from a rate alone: it needs {', '.join(missing)}.\n"
+            f"{made}(lambda rate: {shown}({given}, {rate.name}=rate))"
+        )
+    return _Constructor(rate, key)
+
+
+def _abilities(made: LayerCalls, name: str, doubts: list[str]) -> Abilities:
+    try:
+        return made.abilities()
+    except HarnessError as error:
+        assumed = f"\nPerhaps it wants to be built otherwise: {'; '.join(doubts)}" if doubts else ""
+        raise HarnessError(f"{name}: {error}{assumed}") from error.__cause__
+
+
+def _doubts(rate: RateParameter) -> list[str]:
+    return [rate.assumed] if rate.assumed else []
+
+
+def _with_mode(target: Target, owner: str, mode: Mode | None) -> Target:
+    """Say how the mode was read; leave the evaluation pass out where its word was a guess amiss."""
+    if mode is None or mode.note is None:
+        return target
+    if mode.assumed and not evaluates(target):
+        return replace(
+            target, evaluate=None, notes=(*target.notes, not_understood(owner, mode.name))
+        )
+    return replace(target, notes=(*target.notes, mode.note))

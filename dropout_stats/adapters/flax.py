@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ from flax import nnx
 
 from dropout_stats.adapters import jax as shared
 from dropout_stats.adapters.bridge import Bridge, element_law
+from dropout_stats.conventions import Conventions
 from dropout_stats.errors import HarnessError
 from dropout_stats.target import Target
 
@@ -21,22 +23,35 @@ def adapt(target: Any, name: str) -> Target:
             f"{name} is no flax.nnx.Module class; other parts of Flax have no adapter yet: wrap "
             "it in dropout_stats.Target(train=..., evaluate=...)"
         )
+    law = element_law(target, "flax", ("Dropout",), name)
+    declared = shared.CONVENTIONS if law else Conventions()
     seeds = [0]
 
     def seed(number: int) -> None:
         seeds[0] = number
 
-    def build(rate: float) -> Any:
-        return target(rate, rngs=nnx.Rngs(seeds[0]))
+    parameters = _constructor(target)
+    takes_keys = parameters.pop("rngs", None) is not None
 
+    def build(**rate: float) -> Any:
+        return target(**rate, **({"rngs": nnx.Rngs(seeds[0])} if takes_keys else {}))
+
+    build.__signature__ = inspect.Signature(list(parameters.values()))  # type: ignore[attr-defined]
+    build.__qualname__ = target.__qualname__
     bridge = Bridge(
         to_native=jnp.asarray,
         to_numpy=shared.to_numpy,
+        to_key=shared.to_key,
         seed=seed,
-        conventions=replace(shared.CONVENTIONS, randomness="owned"),
+        conventions=replace(declared, randomness="owned"),
     )
-    law = element_law(target, "flax", ("Dropout",), name)
     return bridge.of_layer_class(build, name, law=law, train=_train, evaluate=_evaluate, vjp=_vjp)
+
+
+def _constructor(target: Any) -> dict[str, inspect.Parameter]:
+    """The parameters of the constructor: the class itself shows those of its metaclass."""
+    parameters = list(inspect.signature(target.__init__).parameters.values())
+    return {parameter.name: parameter for parameter in parameters[1:]}
 
 
 def _train(layer: Any, x: Any) -> Any:

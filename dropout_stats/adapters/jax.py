@@ -1,4 +1,4 @@
-"""JAX functions `(x, rate, key)`, and what the frameworks on JAX share."""
+"""Functions `(x, rate, key)` and classes on JAX arrays, and what the frameworks on JAX share."""
 
 from __future__ import annotations
 
@@ -19,28 +19,37 @@ CONVENTIONS = Conventions(dtypes=DTYPES, rate_argument="rate")
 
 
 def adapt(target: Any, name: str) -> Target:
-    """Adapt a function of a JAX array, the rate and a key."""
+    """Adapt a function of a JAX array and the rate, or a class whose constructor takes the rate."""
     bridge = Bridge(
         to_native=jnp.asarray,
         to_numpy=to_numpy,
         to_key=to_key,
         vjp=vjp,
-        conventions=Conventions(dtypes=("float32",)),
+        optional_key=True,
     )
+    if isinstance(target, type):
+        return bridge.of_layer_class(target, name)
     return bridge.of_function(target, name)
 
 
 def to_numpy(y: Any) -> Any:
     """Copy a JAX array to NumPy; bfloat16 becomes `ml_dtypes.bfloat16`."""
+    if isinstance(y, tuple):
+        return tuple(to_numpy(item) for item in y)
     return np.asarray(y) if isinstance(y, jax.Array) else y
 
 
-def to_key(_: str, key: int) -> Any:
-    """Return a typed JAX key."""
-    return jax.random.key(key)
+def to_key(parameter: str, key: int) -> Any:
+    """Return a typed JAX key; the integer itself where the parameter is called `seed`."""
+    return key if parameter == "seed" else jax.random.key(key)
 
 
 def vjp(call: Any, x: Any, dy: Any) -> tuple[Any, Any]:
     """One pass and its gradient, from the same noise."""
-    y, pull = jax.vjp(call, x)
+
+    def output(v: Any) -> Any:
+        answer = call(v)
+        return answer[0] if isinstance(answer, tuple) else answer
+
+    y, pull = jax.vjp(output, x)
     return y, pull(dy)[0]

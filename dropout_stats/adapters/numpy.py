@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from dropout_stats.adapters.bridge import Bridge
 from dropout_stats.target import Target
 
-
-def _to_key(parameter: str, key: int) -> Any:
-    return np.random.default_rng(key) if parameter in ("rng", "generator") else key
-
-
-BRIDGE = Bridge(to_key=_to_key)
+BRIDGE = Bridge()
 
 
 def adapt(target: Any, name: str) -> Target:

@@ -33,7 +33,7 @@ def adapt(
     device: str = "cpu",
     compile: bool = False,  # noqa: A002 - torch's word
 ) -> Target:
-    """Adapt a `torch.nn.Module` class, or a function of a tensor and the rate.
+    """Adapt a class of layers, a `torch.autograd.Function`, or a function of a tensor and the rate.
 
     Args:
         target: the class or function.
@@ -49,6 +49,8 @@ def adapt(
         )
     law = element_law(target, "torch", ("Dropout", "dropout"), name)
     bridge = _bridge(device, _CONVENTIONS if law else _UNDECLARED)
+    if isinstance(target, type) and issubclass(target, torch.autograd.Function):
+        target = _applied(target)
     if not isinstance(target, type):
         return bridge.of_function(torch.compile(target) if compile else target, name, law=law)
     if not compile:
@@ -60,6 +62,22 @@ def adapt(
     # The bridge reads the rate's name there.
     build.__signature__ = inspect.signature(target)  # type: ignore[attr-defined]
     return bridge.of_layer_class(build, name, law=law)
+
+
+def _applied(function: type[torch.autograd.Function]) -> Any:
+    """The function that a `torch.autograd.Function` defines, with the parameters of `forward`."""
+
+    def apply(*args: Any) -> Any:
+        return function.apply(*args)
+
+    parameters = list(inspect.signature(function.forward).parameters.values())
+    if function.setup_context is torch.autograd.Function.setup_context:
+        parameters = parameters[1:]  # the first is the context
+    apply.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [parameter.replace(kind=parameter.POSITIONAL_ONLY) for parameter in parameters]
+    )
+    apply.__qualname__ = function.__qualname__
+    return apply
 
 
 def _bridge(device: str, conventions: Conventions) -> Bridge:

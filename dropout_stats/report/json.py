@@ -43,10 +43,15 @@ def load(text: str) -> Report:
     return report
 
 
+def dump_result(result: Result) -> dict[str, Any]:
+    """Return a result as plain values, which `load_result` takes back without loss."""
+    return asdict(result)
+
+
 def _report(values: dict[str, Any]) -> Report:
     derived = ("format", "verdict", "tally")
     fields = {name: value for name, value in values.items() if name not in derived}
-    fields["results"] = tuple(_result(result) for result in fields["results"])
+    fields["results"] = tuple(load_result(result) for result in fields["results"])
     fields["diagnoses"] = tuple(Diagnosis(**diagnosis) for diagnosis in fields["diagnoses"])
     fields["observations"] = tuple(fields["observations"])
     fields["conventions"] = {
@@ -56,7 +61,8 @@ def _report(values: dict[str, Any]) -> Report:
     return Report(**fields)
 
 
-def _result(values: dict[str, Any]) -> Result:
+def load_result(values: dict[str, Any]) -> Result:
+    """Return the result that `dump_result` made plain."""
     case = dict(values["case"])
     if case["shape"] is not None:
         case["shape"] = tuple(case["shape"])

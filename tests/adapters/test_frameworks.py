@@ -168,3 +168,260 @@ def test_numpy_ml_is_wrong_in_its_gradient_and_only_there():
     assert report.diagnoses[0].name == "the backward pass does not apply the mask"
     assert any("collections.Hashable" in text for text in report.observations)
     assert any("dy in place" in text for text in report.observations)
+
+
+# Functions and classes of a user's own: whose arrays do they take?
+
+
+@pytest.mark.framework("torch")
+def test_a_function_on_tensors_is_called_with_tensors():
+    import torch
+
+    def annotated(x: torch.Tensor, p: float):
+        return torch.nn.functional.dropout(x, p)
+
+    def refuses_arrays(x, p):
+        return x * torch.bernoulli(torch.full_like(x, 1 - p)) / (1 - p)
+
+    def returns_tensors(x, p):
+        return (torch.rand(x.shape) >= p) * x / (1 - p)
+
+    def has_helper(x, p):
+        return refuses_arrays(x, p)
+
+    def imports_inside(x, p):
+        from torch.nn import functional
+
+        return functional.dropout(x, p)
+
+    reasons = {
+        annotated: "its parameter 'x' is annotated as an array of torch",
+        refuses_arrays: "a NumPy array made it raise TypeError: full_like()",
+        returns_tensors: "it returned an array of torch for a NumPy array",
+        has_helper: "a NumPy array made it raise TypeError",
+        imports_inside: "a NumPy array made it raise TypeError",
+    }
+    for function, reason in reasons.items():
+        report, text = verdict_of(function, rates=(0.3,))
+        assert report.verdict == "pass", text
+        assert report["gradient.same_noise"].verdict == "pass", text
+        assert f"was called with arrays of torch, since {reason}" in report.observations[0]
+
+
+@pytest.mark.framework("torch")
+def test_a_class_on_tensors_is_called_with_tensors():
+    import torch
+
+    class Plain:
+        def __init__(self, p, generator):
+            self.p, self.generator, self.training = p, generator, True
+
+        def __call__(self, x):
+            if not self.training:
+                return x.clone()
+            keep = torch.rand(x.shape, generator=self.generator) >= self.p
+            return x * keep / (1 - self.p)
+
+    class Module(torch.nn.Module):
+        def __init__(self, p):
+            super().__init__()
+            self.p = p
+
+        def forward(self, x, generator):
+            if not self.training:
+                return x
+            return x * (torch.rand(x.shape, generator=generator) >= self.p) / (1 - self.p)
+
+    for layer, randomness in ((Plain, "owned"), (Module, "key")):
+        reports = [ds.check(layer, **{**COARSE, "rates": (0.3,)}) for _ in range(2)]
+        assert reports[0].verdict == "pass", str(reports[0])
+        assert reports[0]["inference.law"].verdict == "pass"
+        assert reports[0].conventions["randomness"] == randomness
+        assert reports[0] == reports[1]
+
+
+@pytest.mark.framework("torch")
+def test_an_autograd_function_is_judged_with_its_backward_pass():
+    import torch
+
+    class Right(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, p):
+            mask = (torch.rand_like(x) >= p) / (1 - p)
+            ctx.save_for_backward(mask)
+            return x * mask
+
+        @staticmethod
+        def backward(ctx, dy):
+            return dy * ctx.saved_tensors[0], None
+
+    class Wrong(Right):
+        @staticmethod
+        def backward(ctx, dy):
+            return dy, None
+
+    assert verdict_of(Right, rates=(0.3,))[0].verdict == "pass"
+    report, text = verdict_of(Wrong, rates=(0.3,))
+    assert report["gradient.dropped_is_zero"].verdict == "fail", text
+
+
+@pytest.mark.framework("torch")
+def test_a_function_on_arrays_may_use_torch_inside():
+    import torch
+
+    def wrapped(x, rate):
+        return torch.nn.functional.dropout(torch.from_numpy(x), rate).numpy()
+
+    report, text = verdict_of(wrapped, rates=(0.3,))
+    assert report.verdict == "pass", text
+    assert "arrays of" not in " ".join(report.observations)
+
+
+@pytest.mark.framework("torch")
+def test_a_function_that_takes_no_arrays_at_all_is_not_accused():
+    import torch
+
+    def broken(x, rate):
+        return torch.dropuot(x, rate)
+
+    with pytest.raises(ds.HarnessError) as caught:
+        ds.check(broken)
+    text = str(caught.value)
+    assert "arrays of numpy and torch" in text
+    assert "dropuot" in text
+    assert "--option framework=torch" in text
+    report, _ = verdict_of(ds.adapt(broken, framework="torch"))
+    assert report["interface.call"].verdict == "fail"
+
+
+@pytest.mark.framework("torch")
+def test_what_was_assumed_is_said_for_tensors_too():
+    import torch
+
+    def settings(x, dropout_param):
+        return torch.dropout(x, dropout_param["p"], True)
+
+    with pytest.raises(ds.HarnessError, match="'dropout_param' was assumed"):
+        ds.check(settings)
+
+
+@pytest.mark.framework("torch")
+def test_the_options_of_an_adapter_choose_it(tmp_path, monkeypatch):
+    (tmp_path / "on_tensors.py").write_text(
+        "import torch\n"
+        "def dropout(x, rate):\n"
+        "    return torch.nn.functional.dropout(x, rate).to(x.device)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    target = ds.adapt("on_tensors.py:dropout", device="cpu")
+    assert target.spec == "on_tensors.py:dropout --option framework=torch --option device=cpu"
+    with pytest.raises(ds.UsageError, match="Did you mean 'device'"):
+        ds.adapt("on_tensors.py:dropout", devise="cpu")
+
+
+@pytest.mark.framework("jax")
+def test_functions_on_jax_arrays():
+    import jax
+    import jax.numpy as jnp
+
+    def key_first(key, x, rate):
+        return jnp.where(jax.random.bernoulli(key, 1 - rate, x.shape), x / (1 - rate), 0)
+
+    def annotated(x: jax.Array, keep_prob: float, rng: jax.Array | None = None):
+        return key_first(rng, x, 1 - keep_prob)
+
+    def seeded(x, rate, seed):
+        return key_first(jax.random.key(seed), x, rate)
+
+    for function in (key_first, annotated, seeded, jax.jit(key_first)):
+        report, text = verdict_of(function, rates=(0.3,), resolution=2**-4)
+        assert report.verdict == "pass", text
+        assert report["gradient.same_noise"].verdict == "pass", text
+        assert "called with arrays of jax" in report.observations[0]
+
+
+@pytest.mark.framework("jax")
+def test_a_plain_class_on_jax_arrays():
+    import jax
+    import jax.numpy as jnp
+
+    class Layer:
+        def __init__(self, rate):
+            self.rate = rate
+
+        def __call__(self, x, key, train=True):
+            if not train:
+                return x
+            keep = jax.random.bernoulli(key, 1 - self.rate, x.shape)
+            return jnp.where(keep, x / (1 - self.rate), 0)
+
+    report, text = verdict_of(Layer, rates=(0.3,), resolution=2**-4)
+    assert report.verdict == "pass", text
+    assert report["inference.law"].verdict == "pass"
+    assert report.conventions["randomness"] == "key"
+
+
+@pytest.mark.framework("equinox")
+def test_equinox_modules_of_every_shape():
+    import equinox as eqx
+    import jax
+    import jax.numpy as jnp
+
+    def core(x, rate, key):
+        return jnp.where(jax.random.bernoulli(key, 1 - rate, x.shape), x / (1 - rate), 0)
+
+    class ByAttribute(eqx.Module):
+        rate: float
+        inference: bool = False
+
+        def __call__(self, x, *, key):
+            return x if self.inference else core(x, self.rate, key)
+
+    class Around(eqx.Module):
+        inner: eqx.nn.Dropout
+
+        def __init__(self, keep_prob):
+            self.inner = eqx.nn.Dropout(1 - keep_prob)
+
+        def __call__(self, x, key=None):
+            return self.inner(x, key=key)
+
+    class NoMode(eqx.Module):
+        rate: float
+
+        def __call__(self, x, key):
+            return core(x, self.rate, key)
+
+    for layer, evaluation in ((ByAttribute, "pass"), (Around, "pass"), (NoMode, "not-applicable")):
+        report, text = verdict_of(layer, rates=(0.3,), resolution=2**-4)
+        assert report.verdict == "pass", text
+        assert report["inference.law"].verdict == evaluation
+        assert report.conventions["dtypes"] == ("float32",)
+
+    class OneKey(eqx.Module):
+        rate: float
+        key: jax.Array
+
+        def __call__(self, x):
+            return core(x, self.rate, self.key)
+
+    report, text = verdict_of(OneKey, rates=(0.3,), resolution=2**-4)
+    assert report.conventions["randomness"] == "owned"
+    assert report["calls.repeated_mask"].verdict == "fail", text
+
+
+@pytest.mark.framework("flax")
+def test_a_users_own_nnx_module():
+    from flax import nnx
+
+    class Around(nnx.Module):
+        def __init__(self, keep_prob, *, rngs):
+            self.inner = nnx.Dropout(1 - keep_prob, rngs=rngs)
+
+        def __call__(self, x):
+            return self.inner(x)
+
+    report, text = verdict_of(Around, rates=(0.3,), resolution=2**-4)
+    assert report.verdict == "pass", text
+    assert report["inference.law"].verdict == "pass"
+    assert report.conventions["rate_argument"] == "keep_prob"
