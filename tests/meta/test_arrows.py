@@ -45,6 +45,7 @@ MAY_IMPORT = {
     "settings": {"conventions", "errors"},
     "parametrize": {"api", "laws", "planning", "report", "results"},
     "pytest_plugin": {"parametrize", "settings", "errors"},
+    "zoo": {"api", "checks", "conventions", "laws", "report", "results", "target", "errors"},
     "cli": {
         "api",
         "adapters",
@@ -55,6 +56,7 @@ MAY_IMPORT = {
         "references",
         "report",
         "settings",
+        "zoo",
     },
     "__main__": {"cli"},
 }
