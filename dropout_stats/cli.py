@@ -12,6 +12,7 @@ import click
 from dropout_stats.errors import DropoutStatsError
 from dropout_stats.settings import merged, read_settings
 
+_WIDE = 200
 _EXIT = {"pass": 0, "fail": 1, "error": 2, "inconclusive": 3}
 
 
@@ -170,7 +171,9 @@ def zoo(
     from dropout_stats.zoo.terminal import list_renderable, matrix_renderable
 
     _require_folders(json_file)
-    chosen, console = choose(names), Console(highlight=False, soft_wrap=False)
+    chosen = choose(names)
+    # In a file or a pipe, a specimen should be a line.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
     if only_list:
         console.print(list_renderable(chosen))
         return

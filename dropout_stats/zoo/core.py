@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import fields
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,14 +18,29 @@ from dropout_stats.zoo.specimen import correct
 Mask = NDArray[np.bool_]
 
 
+def promising(**changes: Any) -> Conventions:
+    """Return what the core promises, with some promises changed."""
+    promised: dict[str, Any] = {
+        "rate_domain": "[0, 1]",
+        "invalid_rates": "raise",
+        "dropped_nonfinite": "zero",
+        "randomness": "owned",
+        "idle_draws": "none",
+        "threads": "independent",
+        "workers": "independent",
+    }
+    # Some conventions come with the checks that hold a target to them.
+    known = {field.name for field in fields(Conventions)}
+    asked = {**promised, **changes}
+    return Conventions(**{name: value for name, value in asked.items() if name in known})
+
+
 @correct
 class Core:
     """Inverted dropout in NumPy, every step of which can be overridden."""
 
     law: ClassVar[Law] = Inverted()
-    conventions: ClassVar[Conventions] = Conventions(
-        rate_domain="[0, 1]", invalid_rates="raise", randomness="owned"
-    )
+    conventions: ClassVar[Conventions] = promising()
 
     def __init__(self) -> None:
         self.seed(None)
@@ -93,6 +109,10 @@ class Core:
         """The backward pass of a training pass that gave y with this mask."""
         return self.apply(dy, mask, rate)
 
+    def evaluate_vjp(self, x: Array, dy: Array, rate: float) -> tuple[Array, Array]:
+        """One evaluation pass and its backward pass."""
+        return self.evaluate(x, rate), np.asarray(dy * dy.dtype.type(self.factor(rate)))
+
     def target(self, **changes: Any) -> Target:
         """Make a target of these steps, some of them replaced."""
         steps = {
@@ -104,6 +124,8 @@ class Core:
             "law": self.law,
             "conventions": self.conventions,
         }
+        if "evaluate_vjp" in {field.name for field in fields(Target)}:
+            steps["evaluate_vjp"] = self.evaluate_vjp
         return Target(**{**steps, **changes})
 
 

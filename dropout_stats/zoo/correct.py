@@ -14,7 +14,7 @@ import numpy as np
 from dropout_stats.conventions import Conventions
 from dropout_stats.laws.reading import Array
 from dropout_stats.target import Output, Target
-from dropout_stats.zoo.core import Core, Mask, TestScaledCore
+from dropout_stats.zoo.core import Core, Mask, TestScaledCore, promising
 from dropout_stats.zoo.specimen import correct
 
 
@@ -102,17 +102,16 @@ class ChunksOfACounter(Core):
     def seed(self, number: int | None) -> None:
         super().seed(number)
         self.key = self.rng.integers(2**63, size=2, dtype=np.uint64)
-        self.calls = 0
+        self.calls = itertools.count()
 
     def uniforms(self, shape: tuple[int, ...]) -> Array:
         if self._process != os.getpid():
             self.seed(None)
-        self.calls += 1
-        size = math.prod(shape)
+        call, size = next(self.calls), math.prod(shape)
         chunks = [
-            np.random.Generator(
-                np.random.Philox(key=self.key, counter=[0, 0, first, self.calls])
-            ).random(min(1024, size - first))
+            np.random.Generator(np.random.Philox(key=self.key, counter=[0, 0, first, call])).random(
+                min(1024, size - first)
+            )
             for first in range(0, size, 1024)
         ]
         return np.concatenate(chunks or [np.empty(0)]).reshape(shape)
@@ -122,8 +121,14 @@ class ChunksOfACounter(Core):
 class GeneratorForEachCall(Core):
     """Each call spawns a generator and throws it away."""
 
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        super().__init__()
+
     def uniforms(self, shape: tuple[int, ...]) -> Array:
-        return self.rng.spawn(1)[0].random(shape)
+        with self.lock:
+            spawned = self.rng.spawn(1)[0]
+        return spawned.random(shape)
 
 
 @correct
@@ -150,6 +155,8 @@ class GeneratorForEachThread(Core):
 class DividesByKeepProb(Core):
     """The mask is a factor, and the product is divided; a dropped negative value becomes -0."""
 
+    conventions: ClassVar[Conventions] = promising(dropped_nonfinite="propagate")
+
     def apply(self, x: Array, mask: Mask, rate: float) -> Array:
         if rate == 1:
             return np.zeros_like(x)
@@ -159,6 +166,8 @@ class DividesByKeepProb(Core):
 @correct
 class ScaleInsideTheMask(Core):
     """The mask holds the scale."""
+
+    conventions: ClassVar[Conventions] = promising(dropped_nonfinite="propagate")
 
     def apply(self, x: Array, mask: Mask, rate: float) -> Array:
         if rate == 1:
@@ -204,6 +213,8 @@ class EvaluationTravelsThroughFloat32(TestScaledCore):
 @correct
 class ReusesItsBuffer(Core):
     """All outputs of a shape are the same array."""
+
+    conventions: ClassVar[Conventions] = promising(threads="unspecified")
 
     def __init__(self) -> None:
         super().__init__()
@@ -256,7 +267,7 @@ class ReturnsItsMask(Core):
 class TakesKeepProb(Core):
     """It is handed the keep probability, and its inside works with the rate."""
 
-    conventions: ClassVar[Conventions] = replace(Core.conventions, rate_argument="keep_prob")
+    conventions: ClassVar[Conventions] = promising(rate_argument="keep_prob")
 
     def target(self, **changes: Any) -> Target:
         takes_keep_prob = {
@@ -271,16 +282,19 @@ class TakesKeepProb(Core):
 class DrawsFromAKey(Core):
     """It has no state: the noise of a call follows from the key that the call is handed."""
 
-    conventions: ClassVar[Conventions] = replace(Core.conventions, randomness="key")
+    conventions: ClassVar[Conventions] = promising(randomness="key")
 
     def target(self, **changes: Any) -> Target:
         def train(x: Array, rate: float, *, key: int) -> Any:
-            self.seed(key)
-            return self.train(x, rate)
+            return started_from(key).train(x, rate)
 
         def vjp(x: Array, dy: Array, rate: float, *, key: int) -> tuple[Array, Array]:
-            self.seed(key)
-            return self.vjp(x, dy, rate)
+            return started_from(key).vjp(x, dy, rate)
+
+        def started_from(key: int) -> Core:
+            core = Core()
+            core.seed(key)
+            return core
 
         return super().target(**{"train": train, "vjp": vjp, "seed": None, **changes})
 
@@ -289,7 +303,7 @@ class DrawsFromAKey(Core):
 class HalfPrecision(Core):
     """It is declared for float16, in which kept values have eleven digits."""
 
-    conventions: ClassVar[Conventions] = replace(Core.conventions, dtypes=("float16",))
+    conventions: ClassVar[Conventions] = promising(dtypes=("float16",))
 
 
 @correct
@@ -307,8 +321,8 @@ class Layer(Core):
             def forward(self, x: Array) -> Array:
                 if not self.training:
                     return core.evaluate(x, self.rate)
-                self.mask = core.mask(x.shape, self.rate)
-                return core.apply(x, self.mask, self.rate)
+                self.mask = mask = core.mask(x.shape, self.rate)
+                return core.apply(x, mask, self.rate)
 
             def backward(self, dy: Array) -> Array:
                 return core.apply(dy, self.mask, self.rate)

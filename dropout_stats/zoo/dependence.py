@@ -211,8 +211,8 @@ class SurvivorInEachByte(Core):
 
 
 @wrong(
-    killed_by="structure.shapes",
-    diagnosis="wrong for some shapes",
+    killed_by="dependence.survivors",
+    diagnosis="the keep probability depends on the position",
     naive=True,
 )
 class TailIsKept(Core):

@@ -126,6 +126,31 @@ class ClippedGradient(Core):
         return np.asarray(np.clip(super().backward(dy, y, mask, rate), -2, 2))
 
 
+@wrong(
+    "FluxML/Zygote.jl#583",
+    killed_by="gradient.forward",
+    diagnosis="the differentiated pass is another function",
+)
+class DifferentiatedPassForgetsTheScale(Core):
+    """The output of a differentiated pass is masked and not scaled; its gradient is right."""
+
+    def vjp(self, x: Array, dy: Array, rate: float) -> tuple[Array, Array]:
+        y, dx = super().vjp(x, dy, rate)
+        return np.asarray(np.where(y == 0, y, x)), dx
+
+
+@wrong(
+    "torch/nn#614",
+    killed_by="gradient.evaluation",
+    diagnosis="the evaluation pass has another gradient",
+)
+class NoGradientInEvaluation(Core):
+    """The backward pass of an evaluation pass raises: it is only defined in training."""
+
+    def evaluate_vjp(self, x: Array, dy: Array, rate: float) -> tuple[Array, Array]:
+        raise RuntimeError("the backward pass is only defined in training")
+
+
 @wrong(killed_by="gradient.dy_unchanged", diagnosis="the backward pass writes into dy")
 class WritesIntoDy(Core):
     """The backward pass works in place, on an array that belongs to the caller."""

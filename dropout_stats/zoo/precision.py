@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from dropout_stats.conventions import Conventions
 from dropout_stats.laws.reading import Array
-from dropout_stats.zoo.core import Core, Mask
+from dropout_stats.zoo.core import Core, Mask, promising
 from dropout_stats.zoo.specimen import wrong
 
 _COARSE_RATE = "the keep probability is rounded"
@@ -42,12 +41,12 @@ class SixteenthsOfARate(Core):
 @wrong(
     "jax-ml/jax#28039",
     killed_by="rate.marginal",
-    diagnosis="never dropping",
+    diagnosis="wrong for one type only",
 )
 class SixteenBitProbability(Core):
     """The threshold is computed in the type of the input; in float16, 65536 is infinite."""
 
-    conventions: ClassVar[Conventions] = replace(Core.conventions, dtypes=("float32", "float16"))
+    conventions: ClassVar[Conventions] = promising(dtypes=("float32", "float16"))
 
     def train(self, x: Array, rate: float) -> Any:
         self.dtype = x.dtype

@@ -29,7 +29,7 @@ class IgnoresTheSeed(Core):
 
 @wrong(
     "facebookresearch/xformers#173",
-    killed_by="randomness.seed_is_read",
+    killed_by="randomness.seed_repeats",
     diagnosis=_NO_REPEAT,
 )
 class ReadsTheAddressOfTheSeed(Core):
@@ -50,7 +50,7 @@ class ReadsTheAddressOfTheSeed(Core):
     "pytorch/pytorch#74177",
     "pytorch/pytorch#18110",
     "soumith/cudnn.torch#198",
-    killed_by="randomness.seed_repeats",
+    killed_by="randomness.seed_is_read",
     diagnosis=_NO_REPEAT,
 )
 class KeepsItsFirstState(Core):
@@ -118,22 +118,27 @@ class AllSeedsAreOne(Core):
     diagnosis="different seeds give the same noise",
 )
 class TruncatesTheSeed(Core):
-    """The seed is cut off after 32 bits."""
+    """The seed is cut off after 16 bits."""
 
     def seed(self, number: int | None) -> None:
-        super().seed(None if number is None else number % 2**32)
+        super().seed(None if number is None else number % 2**16)
 
 
 @wrong(
-    "PaddlePaddle/Paddle#7796",
+    "pytorch/xla#1932",
     killed_by="randomness.fresh",
-    diagnosis="a new target starts from a constant seed",
+    diagnosis="an evaluation pass sets the generator back",
 )
-class StartsFromAConstantSeed(Core):
-    """Without a seed it starts from 0: every run, every process draws the same noise."""
+class EvaluationResetsTheSeed(Core):
+    """Each evaluation pass resets the seed, so the next training pass draws what it once drew."""
 
-    def __init__(self) -> None:
-        self.seed(0)
+    def seed(self, number: int | None) -> None:
+        super().seed(number)
+        self.first = self.rng.bit_generator.state
+
+    def evaluate(self, x: Array, rate: float) -> Array:
+        self.rng.bit_generator.state = self.first
+        return super().evaluate(x, rate)
 
 
 @wrong(

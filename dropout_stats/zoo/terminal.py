@@ -44,8 +44,8 @@ def list_renderable(specimens: Sequence[Specimen]) -> RenderableType:
 
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    for number, column in enumerate(columns):
+        table.add_column(column, no_wrap=number == 0, overflow="fold")
     return table
 
 
