@@ -113,20 +113,27 @@ class Core:
         """One evaluation pass and its backward pass."""
         return self.evaluate(x, rate), np.asarray(dy * dy.dtype.type(self.factor(rate)))
 
+    def peers(self, x: Array, rate: float, count: int) -> Array:
+        """One training pass of each of several layers, workers, lanes or ranks."""
+        self.require(rate)
+        return np.stack([self.apply(x, self.mask(x.shape, rate), rate) for _ in range(count)])
+
     def target(self, **changes: Any) -> Target:
         """Make a target of these steps, some of them replaced."""
         steps = {
             "train": self.train,
             "evaluate": self.evaluate,
             "vjp": self.vjp,
+            "evaluate_vjp": self.evaluate_vjp,
+            "peers": self.peers,
             "seed": self.seed,
             "name": type(self).__name__,
             "law": self.law,
             "conventions": self.conventions,
         }
-        if "evaluate_vjp" in {field.name for field in fields(Target)}:
-            steps["evaluate_vjp"] = self.evaluate_vjp
-        return Target(**{**steps, **changes})
+        known = {field.name for field in fields(Target)}  # some steps come with their checks
+        asked = {**steps, **changes}
+        return Target(**{name: step for name, step in asked.items() if name in known})
 
 
 @correct

@@ -274,6 +274,8 @@ class TakesKeepProb(Core):
             "train": lambda x, keep_prob: self.train(x, 1 - keep_prob),
             "evaluate": lambda x, keep_prob: self.evaluate(x, 1 - keep_prob),
             "vjp": lambda x, dy, keep_prob: self.vjp(x, dy, 1 - keep_prob),
+            "evaluate_vjp": lambda x, dy, keep_prob: self.evaluate_vjp(x, dy, 1 - keep_prob),
+            "peers": lambda x, keep_prob, count: self.peers(x, 1 - keep_prob, count),
         }
         return super().target(**{**takes_keep_prob, **changes})
 
@@ -291,12 +293,16 @@ class DrawsFromAKey(Core):
         def vjp(x: Array, dy: Array, rate: float, *, key: int) -> tuple[Array, Array]:
             return started_from(key).vjp(x, dy, rate)
 
+        def peers(x: Array, rate: float, count: int, *, key: int) -> Array:
+            return started_from(key).peers(x, rate, count)
+
         def started_from(key: int) -> Core:
             core = Core()
             core.seed(key)
             return core
 
-        return super().target(**{"train": train, "vjp": vjp, "seed": None, **changes})
+        keyed = {"train": train, "vjp": vjp, "peers": peers, "seed": None}
+        return super().target(**{**keyed, **changes})
 
 
 @correct

@@ -99,17 +99,14 @@ class OneDrawForAll(Core):
     "goodfire-ai/spd#412",
     "tenstorrent/tt-metal#16823",
     "tenstorrent/tt-metal#55947",
-    killed_by="dependence.all_lags",
-    diagnosis=_SHARED,
+    killed_by="peers.copy",
+    diagnosis="peers draw the same noise",
 )
 class RanksShareTheirMask(Core):
-    """A batch is split over four ranks, which start from the same state."""
+    """The random state is copied to every rank, so all ranks draw one mask."""
 
-    def uniforms(self, shape: tuple[int, ...]) -> Array:
-        if len(shape) < 2 or shape[0] % 4:
-            return super().uniforms(shape)
-        shard = super().uniforms((shape[0] // 4, *shape[1:]))
-        return np.concatenate([shard] * 4)
+    def peers(self, x: Array, rate: float, count: int) -> Array:
+        return np.repeat(super().peers(x, rate, 1), count, axis=0)
 
 
 @wrong(
@@ -211,16 +208,16 @@ class SurvivorInEachByte(Core):
 
 
 @wrong(
-    killed_by="dependence.survivors",
+    killed_by="position.unit",
     diagnosis="the keep probability depends on the position",
     naive=True,
 )
 class TailIsKept(Core):
-    """Units are processed 16 at a time, and what is left at the end is never dropped."""
+    """Units are processed four at a time, and what is left at the end is never dropped."""
 
     def draw(self, shape: tuple[int, ...], rate: float) -> Mask:
         mask = super().draw(shape, rate)
-        mask.reshape(-1)[mask.size // 16 * 16 :] = True
+        mask.flat[mask.size // 4 * 4 :] = True
         return mask
 
 

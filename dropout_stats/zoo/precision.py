@@ -11,15 +11,13 @@ from dropout_stats.laws.reading import Array
 from dropout_stats.zoo.core import Core, Mask, promising
 from dropout_stats.zoo.specimen import wrong
 
-_COARSE_RATE = "the keep probability is rounded"
-
 
 @wrong(
     "NVIDIA/apex#1614",
     "NVIDIA/TransformerEngine#2014",
     "ROCm/composable_kernel#903",
     killed_by="rate.marginal",
-    diagnosis=_COARSE_RATE,
+    diagnosis="an 8-bit threshold",
     naive=True,
     resolution=2.0**-9,
 )
@@ -30,7 +28,7 @@ class EightBitThreshold(Core):
         return np.asarray(self.rng.integers(0, 256, shape) <= int(255 * (1 - rate)))
 
 
-@wrong("Dao-AILab/flash-attention#2597", killed_by="rate.marginal", diagnosis=_COARSE_RATE)
+@wrong("Dao-AILab/flash-attention#2597", killed_by="rate.marginal", diagnosis="a 4-bit threshold")
 class SixteenthsOfARate(Core):
     """The rate is rounded to a multiple of 1/16 without a word."""
 

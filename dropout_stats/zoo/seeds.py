@@ -11,7 +11,7 @@ from dropout_stats.laws.reading import Array
 from dropout_stats.zoo.core import Core, Mask
 from dropout_stats.zoo.specimen import wrong
 
-_NO_REPEAT = "the seed does not fix the noise"
+_NO_REPEAT = "the seed does not determine the noise"
 
 
 @wrong(
@@ -103,7 +103,7 @@ class CountsItsSeedings(Core):
 @wrong(
     "aws-neuron/aws-neuron-sdk#724",
     killed_by="randomness.seeds_differ",
-    diagnosis="different seeds give the same noise",
+    diagnosis="the seed is cut short",
 )
 class AllSeedsAreOne(Core):
     """Every seed gives the same noise."""
@@ -115,7 +115,7 @@ class AllSeedsAreOne(Core):
 @wrong(
     "numpy/numpy#4676",
     killed_by="randomness.seeds_differ",
-    diagnosis="different seeds give the same noise",
+    diagnosis="the seed is cut short",
 )
 class TruncatesTheSeed(Core):
     """The seed is cut off after 16 bits."""
@@ -127,7 +127,7 @@ class TruncatesTheSeed(Core):
 @wrong(
     "pytorch/xla#1932",
     killed_by="randomness.fresh",
-    diagnosis="an evaluation pass sets the generator back",
+    diagnosis="something sets the generator back",
 )
 class EvaluationResetsTheSeed(Core):
     """Each evaluation pass resets the seed, so the next training pass draws what it once drew."""
@@ -145,7 +145,7 @@ class EvaluationResetsTheSeed(Core):
     "soumith/cudnn.torch#182",
     "keras-team/keras#11390",
     killed_by="randomness.host_generators",
-    diagnosis="the generators of the host are touched",
+    diagnosis="a generator of the whole program is touched",
 )
 class ReseedsTheHost(Core):
     """Each call seeds the global generator of NumPy, which others draw from."""
