@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dropout_stats import laws as laws
+    from dropout_stats import zoo as zoo
     from dropout_stats.adapters import adapt as adapt
     from dropout_stats.api import assert_conforms as assert_conforms
     from dropout_stats.api import check as check
@@ -49,6 +50,8 @@ _HOMES = {
     "Target": "target",
 }
 
+_MODULES = ("laws", "zoo")
+
 __all__ = [
     "Case",
     "Conventions",
@@ -68,12 +71,13 @@ __all__ = [
     "parametrize_checks",
     "plan",
     "reference",
+    "zoo",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "laws":
-        return importlib.import_module("dropout_stats.laws")
+    if name in _MODULES:
+        return importlib.import_module(f"dropout_stats.{name}")
     if name in _HOMES:
         return getattr(importlib.import_module(f"dropout_stats.{_HOMES[name]}"), name)
     from dropout_stats.errors import did_you_mean

@@ -12,6 +12,7 @@ import click
 from dropout_stats.errors import DropoutStatsError
 from dropout_stats.settings import merged, read_settings
 
+_WIDE = 200
 _EXIT = {"pass": 0, "fail": 1, "error": 2, "inconclusive": 3}
 
 
@@ -100,9 +101,7 @@ def check(
     """
     from dropout_stats import api
 
-    for path in (json_file, html_file, junit_file):
-        if path and not Path(path).resolve().parent.is_dir():
-            raise click.BadParameter(f"there is no folder to write {path} into")
+    _require_folders(json_file, html_file, junit_file)
     settings = read_settings(Path.cwd())
     name = target or settings.get("target")
     if not name and (keep_prob or options):
@@ -157,6 +156,52 @@ def report(file: str) -> None:
     loaded = Report.from_json(Path(file).read_text(encoding="utf-8"))
     _show(loaded)
     sys.exit(_EXIT[loaded.verdict])
+
+
+@cli.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--resolution", type=float, help="For all; by default what each specimen needs.")
+@click.option("--seed", type=int, help="Seed of every run [fresh].")
+@click.option("--json", "json_file", type=click.Path(dir_okay=False), help="Write the matrix.")
+@click.option("--list", "only_list", is_flag=True, help="Only list the specimens.")
+def zoo(
+    names: Sequence[str],
+    resolution: float | None,
+    seed: int | None,
+    json_file: str | None,
+    *,
+    only_list: bool,
+) -> None:
+    """Judge the zoo: wrong dropouts, each with the check that must kill it, and correct ones.
+
+    Exit status: 0 if all wrong ones are killed and all correct ones spared, otherwise 1.
+    """
+    from rich.console import Console
+    from rich.progress import track
+
+    from dropout_stats.zoo import choose
+    from dropout_stats.zoo.matrix import matrix, to_json
+    from dropout_stats.zoo.terminal import list_renderable, matrix_renderable
+
+    _require_folders(json_file)
+    chosen = choose(names)
+    # In a file or a pipe, a specimen should be a line.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
+    if only_list:
+        console.print(list_renderable(chosen))
+        return
+    judged = matrix(chosen, resolution=resolution, seed=seed)
+    rows = list(track(judged, total=len(chosen), console=Console(stderr=True), transient=True))
+    console.print(matrix_renderable(rows))
+    if json_file:
+        Path(json_file).write_text(to_json(rows), encoding="utf-8")
+    sys.exit(0 if all(row.is_as_expected for row in rows) else 1)
+
+
+def _require_folders(*files: str | None) -> None:
+    for path in files:
+        if path and not Path(path).resolve().parent.is_dir():
+            raise click.BadParameter(f"there is no folder to write {path} into")
 
 
 def _target(name: str | None, options: Sequence[str], law: str | None) -> Any:

@@ -5,24 +5,22 @@ import re
 
 import numpy as np
 import pytest
-import specimens
 
 import dropout_stats as ds
+from dropout_stats import zoo
 from dropout_stats.call import _KEY_SPACE, _scatter
 
 COARSE = {"rates": (0.1, 0.3, 0.9), "resolution": 2**-6, "seed": 31}
 
 
 def judge(**changes):
-    return ds.check(specimens.Core().target(**changes), **COARSE)
+    return ds.check(zoo.Core().target(**changes), **COARSE)
 
 
 @pytest.mark.parametrize("pool", [256, 1024, 4096])
 def test_a_target_that_uses_few_of_its_keys_repeats_its_masks(pool):
     def few_keys(x, rate, key):
-        return specimens.Core().apply(
-            x, np.random.default_rng(key % pool).random(x.shape) >= rate, rate
-        )
+        return zoo.Core().apply(x, np.random.default_rng(key % pool).random(x.shape) >= rate, rate)
 
     report = ds.check(few_keys, rates=(0.3,), seed=1)
     assert report["calls.repeated_mask"].verdict == "fail", str(report)
@@ -57,7 +55,7 @@ def test_a_report_whose_words_were_changed_is_refused():
 
 def test_writing_into_the_input_at_some_rates_only_is_found():
     def train(x, rate):
-        y = specimens.Core().train(x, rate)
+        y = zoo.Core().train(x, rate)
         if rate > 0.5:
             x[...] = 0
         return y
@@ -90,7 +88,7 @@ def test_an_evaluation_into_one_buffer_cannot_hide_its_noise():
 
     def evaluate(x, rate):
         out = buffer.setdefault(x.shape, np.empty_like(x))
-        out[...] = specimens.Core().train(x, rate) * np.random.default_rng().random()
+        out[...] = zoo.Core().train(x, rate) * np.random.default_rng().random()
         return out
 
     assert judge(evaluate=evaluate)["inference.deterministic"].verdict == "fail"
@@ -98,7 +96,7 @@ def test_an_evaluation_into_one_buffer_cannot_hide_its_noise():
 
 def test_a_promoted_gradient_fails():
     def vjp(x, dy, rate):
-        y, dx = specimens.Core().vjp(x, dy, rate)
+        y, dx = zoo.Core().vjp(x, dy, rate)
         return y, dx.astype(np.float64)
 
     assert judge(vjp=vjp)["gradient.same_noise"].verdict == "fail"
@@ -132,7 +130,7 @@ def test_a_rate_that_travels_through_float32_is_spared_in_evaluation():
     def evaluate(x, rate):
         return x * (np.float32(1) - np.float32(rate))
 
-    target = specimens.TestScaledCore().target(evaluate=evaluate)
+    target = zoo.TestScaledCore().target(evaluate=evaluate)
     report = ds.check(target, rates=(0.3, 0.999), resolution=2**-5, seed=2)
     assert report["inference.law"].verdict == "pass", str(report)
 
@@ -140,13 +138,13 @@ def test_a_rate_that_travels_through_float32_is_spared_in_evaluation():
 def test_positional_parameters_between_are_left_at_their_defaults():
     def dropout(x, noise_shape=None, rate=0.5, /):
         assert noise_shape is None
-        return specimens.Core().train(x, rate)
+        return zoo.Core().train(x, rate)
 
     assert ds.check(dropout, rates=(0.3,), resolution=2**-5)["interface.call"].verdict == "pass"
 
 
 def test_a_target_of_images_is_enumerated_in_its_own_rank():
-    core = specimens.Core()
+    core = zoo.Core()
 
     def only_images(x, noise, rate):
         assert x.ndim == 4
@@ -169,9 +167,7 @@ def test_keeping_everything_has_the_right_mean():
 
 @pytest.mark.parametrize("shape", [(3, 4), (1,), (2, 2)])
 def test_tiny_calls_of_correct_code_are_not_accused_and_not_undecided(shape):
-    report = ds.check(
-        specimens.Core().target(), rates=(0.3,), shapes=[shape], resolution=2**-5, seed=3
-    )
+    report = ds.check(zoo.Core().target(), rates=(0.3,), shapes=[shape], resolution=2**-5, seed=3)
     assert report.verdict == "pass", str(report)
 
 
@@ -188,7 +184,7 @@ def test_outputs_without_one_factor_are_not_called_unchanged():
 @pytest.mark.parametrize("rate", [1 - 1e-7, 1e-300])
 def test_rates_that_float32_cannot_tell_from_a_limit_are_refused(rate):
     with pytest.raises(ds.UsageError, match="away from both"):
-        ds.check(specimens.Core().target(), rates=(rate,))
+        ds.check(zoo.Core().target(), rates=(rate,))
 
 
 def test_the_clock_is_looked_at_between_calls():
@@ -201,7 +197,7 @@ def test_the_clock_is_looked_at_between_calls():
     from dropout_stats.api import bind
     from dropout_stats.run import Run
 
-    bound = bind(specimens.Core().target(), rates=(0.3,), max_seconds=20.0, seed=1)
+    bound = bind(zoo.Core().target(), rates=(0.3,), max_seconds=20.0, seed=1)
     results = list(Run(bound.plan, bound.target, clock=clock).results())
     found = next(r for r in results if r.check == "rate.marginal")
     assert found.verdict == "inconclusive"

@@ -2,22 +2,24 @@ import json
 from xml.etree import ElementTree
 
 import pytest
-import specimens
 
 import dropout_stats as ds
+from dropout_stats import zoo
 from dropout_stats.results import Case, Result, worst
+from dropout_stats.zoo.rate import SwappedBoth
+from dropout_stats.zoo.scale import ScaledTwice
 
 COARSE = {"rates": (0.1, 0.5), "resolution": 2**-5}
 
 
 @pytest.fixture(scope="module")
 def failing():
-    return ds.check(specimens.SwappedBoth().target(), **COARSE, seed=5)
+    return ds.check(SwappedBoth().target(), **COARSE, seed=5)
 
 
 @pytest.fixture(scope="module")
 def passing():
-    return ds.check(specimens.Core().target(), **COARSE, seed=5)
+    return ds.check(zoo.Core().target(), **COARSE, seed=5)
 
 
 def test_json_out_and_in_without_loss(failing, passing):
@@ -32,12 +34,12 @@ def test_json_out_and_in_without_loss(failing, passing):
 def test_the_same_seed_gives_the_same_bytes_but_for_the_time():
     texts = []
     for _ in range(2):
-        report = ds.check(specimens.ScaledTwice().target(), **COARSE, seed=77)
+        report = ds.check(ScaledTwice().target(), **COARSE, seed=77)
         texts.append(
             "\n".join(line for line in report.to_json().splitlines() if '"seconds"' not in line)
         )
     assert texts[0] == texts[1]
-    other = ds.check(specimens.ScaledTwice().target(), **COARSE, seed=78)
+    other = ds.check(ScaledTwice().target(), **COARSE, seed=78)
     assert other.to_json().splitlines()[5:] != texts[0].splitlines()[5:]
 
 
@@ -91,7 +93,7 @@ def test_raising_for_failures(failing, passing):
 
 
 def test_inconclusive_raises_too():
-    slow = ds.check(specimens.Core().target(), rates=(0.3,), max_seconds=1e-9)
+    slow = ds.check(zoo.Core().target(), rates=(0.3,), max_seconds=1e-9)
     assert slow.verdict == "inconclusive"
     assert "max_seconds" in slow["rate.marginal"].message
     with pytest.raises(AssertionError, match="inconclusive"):
@@ -136,6 +138,6 @@ def test_results_and_cases_have_names():
 
 
 def test_a_report_on_one_half_alone_says_so():
-    report = ds.check(specimens.SwappedBoth().target(), rates=(0.5,), resolution=2**-5, seed=1)
+    report = ds.check(SwappedBoth().target(), rates=(0.5,), resolution=2**-5, seed=1)
     assert report["rate.marginal"].verdict == "pass"
     assert any("only rate 0.5" in text for text in report.observations)

@@ -92,6 +92,7 @@ MAY_IMPORT = {
     "settings": {"conventions", "options", "values", "errors"},
     "parametrize": {"api", "laws", "options", "planning", "report", "results"},
     "pytest_plugin": {"parametrize", "settings", "errors"},
+    "zoo": {"api", "checks", "conventions", "laws", "report", "results", "target", "errors"},
     "cli": {
         "api",
         "adapters",
@@ -102,6 +103,7 @@ MAY_IMPORT = {
         "references",
         "report",
         "settings",
+        "zoo",
     },
     "__main__": {"cli"},
 }

@@ -1,0 +1,58 @@
+"""The zoo: dropouts with exactly one fault, and correct ones that look unusual.
+
+With them a harness is tested: it must kill the wrong ones and spare the correct ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+
+from dropout_stats.errors import UsageError, did_you_mean
+from dropout_stats.zoo import (
+    core,
+    correct,
+    dependence,
+    gradient,
+    interface,
+    limits,
+    modes,
+    precision,
+    rate,
+    repeats,
+    scale,
+    seeds,
+)
+from dropout_stats.zoo.core import Core, TestScaledCore
+from dropout_stats.zoo.specimen import Specimen, specimens_of
+
+__all__ = ["ALL", "CORRECT", "WRONG", "Core", "Specimen", "TestScaledCore", "by_name", "choose"]
+
+_FAMILIES = (
+    scale,
+    rate,
+    modes,
+    repeats,
+    dependence,
+    gradient,
+    precision,
+    limits,
+    interface,
+    seeds,
+)
+
+WRONG: tuple[Specimen, ...] = tuple(
+    chain.from_iterable(specimens_of(family) for family in _FAMILIES)
+)
+CORRECT: tuple[Specimen, ...] = specimens_of(core) + specimens_of(correct)
+ALL: tuple[Specimen, ...] = WRONG + CORRECT
+
+by_name: Mapping[str, Specimen] = {specimen.name: specimen for specimen in ALL}
+
+
+def choose(names: Sequence[str]) -> tuple[Specimen, ...]:
+    """Return the specimens of these names; all of them where no name is given."""
+    for name in names:
+        if name not in by_name:
+            raise UsageError(f"there is no specimen {name!r}.{did_you_mean(name, by_name)}")
+    return tuple(by_name[name] for name in names) or ALL

@@ -1,0 +1,271 @@
+"""The units of one call depend on each other, or on where they are."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from dropout_stats.laws.reading import Array
+from dropout_stats.zoo.core import Core, Mask
+from dropout_stats.zoo.specimen import wrong
+
+_SHARED = "units do not draw independently"
+
+
+@wrong(
+    "clab/dynet#812",
+    "google/flax#4973",
+    killed_by="dependence.axes",
+    diagnosis=_SHARED,
+    naive=True,
+)
+class BatchSharesItsMask(Core):
+    """All rows of a batch, or lanes of a vmap, have one mask."""
+
+    def uniforms(self, shape: tuple[int, ...]) -> Array:
+        return _sharing(self, shape, 0) if len(shape) > 1 else super().uniforms(shape)
+
+
+@wrong(
+    "miguelvr/dropblock#24",
+    "google/flax#4950",
+    killed_by="dependence.axes",
+    diagnosis=_SHARED,
+)
+class ChannelsShareTheirMask(Core):
+    """All channels of an image, or steps of a scan (axis 1 of 3 and more), have one mask."""
+
+    def uniforms(self, shape: tuple[int, ...]) -> Array:
+        return _sharing(self, shape, 1) if len(shape) > 2 else super().uniforms(shape)
+
+
+@wrong(
+    "rwth-i6/returnn#366",
+    "keras-team/keras#9841",
+    killed_by="dependence.axes",
+    diagnosis=_SHARED,
+)
+class BatchAndTimeShareTheirMask(Core):
+    """A noise shape that is left open is shared over batch and time: one mask for all of them."""
+
+    def uniforms(self, shape: tuple[int, ...]) -> Array:
+        return _sharing(self, shape, 0, 1) if len(shape) > 2 else super().uniforms(shape)
+
+
+@wrong(
+    "pytorch/pytorch#77081",
+    "pytorch/pytorch#79611",
+    "tensorflow/tensorflow#45916",
+    killed_by="calls.count_dispersion",
+    diagnosis=_SHARED,
+)
+class RowsShareTheirDraw(Core):
+    """Whole samples are kept or dropped."""
+
+    def uniforms(self, shape: tuple[int, ...]) -> Array:
+        return _sharing(self, shape, *range(1, len(shape)))
+
+
+@wrong(
+    "pytorch/pytorch#22879",
+    "pytorch/pytorch#69801",
+    killed_by="dependence.axes",
+    diagnosis=_SHARED,
+)
+class ChannelsShareTheirDraw(Core):
+    """Whole channels of an image (four dimensions and more) are kept or dropped."""
+
+    def uniforms(self, shape: tuple[int, ...]) -> Array:
+        axes = range(2, len(shape)) if len(shape) > 3 else ()
+        return _sharing(self, shape, *axes)
+
+
+@wrong(
+    "keras-team/keras-cv#473",
+    killed_by="calls.count_dispersion",
+    diagnosis=_SHARED,
+)
+class OneDrawForAll(Core):
+    """One draw decides for the whole batch."""
+
+    def uniforms(self, shape: tuple[int, ...]) -> Array:
+        return _sharing(self, shape, *range(len(shape)))
+
+
+@wrong(
+    "volcengine/veScale#52",
+    "goodfire-ai/spd#412",
+    "tenstorrent/tt-metal#16823",
+    "tenstorrent/tt-metal#55947",
+    killed_by="peers.copy",
+    diagnosis="peers draw the same noise",
+)
+class RanksShareTheirMask(Core):
+    """The random state is copied to every rank, so all ranks draw one mask."""
+
+    def peers(self, x: Array, rate: float, count: int) -> Array:
+        return np.repeat(super().peers(x, rate, 1), count, axis=0)
+
+
+@wrong(
+    "PaddlePaddle/PaddleFleetX#1005",
+    "NVIDIA/Megatron-LM#1256",
+    killed_by="dependence.all_lags",
+    diagnosis=_SHARED,
+)
+class SequenceShardsShareTheirMask(Core):
+    """The last axis is split over two ranks, which start from the same state."""
+
+    def uniforms(self, shape: tuple[int, ...]) -> Array:
+        if len(shape) < 2 or shape[-1] % 2:
+            return super().uniforms(shape)
+        shard = super().uniforms((*shape[:-1], shape[-1] // 2))
+        return np.concatenate([shard] * 2, axis=-1)
+
+
+@wrong(
+    "pytorch/pytorch#187227",
+    "pytorch/pytorch#188015",
+    "xlite-dev/ffpa-attn#352",
+    "flagos-ai/FlagGems#23",
+    killed_by="dependence.lag",
+    diagnosis=_SHARED,
+    naive=True,
+)
+class PeriodicMask(Core):
+    """The counter of the generator wraps: the mask repeats after 256 units."""
+
+    def uniforms(self, shape: tuple[int, ...]) -> Array:
+        return np.resize(super().uniforms((256,)), shape)
+
+
+@wrong(killed_by="dependence.lag", diagnosis=_SHARED)
+class NeighboursShareADraw(Core):
+    """Every 32-bit draw serves two units."""
+
+    def uniforms(self, shape: tuple[int, ...]) -> Array:
+        size = math.prod(shape)
+        return super().uniforms(((size + 1) // 2,)).repeat(2)[:size].reshape(shape)
+
+
+@wrong(
+    "modern-fortran/neural-fortran#194",
+    "clab/dynet#182",
+    killed_by="calls.count_dispersion",
+    diagnosis=_SHARED,
+    naive=True,
+)
+class ExactCount(Core):
+    """The number of kept units is always the expected one."""
+
+    def draw(self, shape: tuple[int, ...], rate: float) -> Mask:
+        size = math.prod(shape)
+        kept = np.arange(size) < round(size * (1 - rate))
+        return self.rng.permutation(kept).reshape(shape)
+
+
+@wrong(killed_by="dependence.row_dispersion", diagnosis=_SHARED)
+class ExactCountInEachRow(Core):
+    """The number of kept units of each row is the expected one, rounded up or down by chance."""
+
+    def draw(self, shape: tuple[int, ...], rate: float) -> Mask:
+        if len(shape) < 2:
+            return super().draw(shape, rate)
+        rows, columns = shape[0], math.prod(shape[1:])
+        counts = np.floor(columns * (1 - rate) + self.rng.random((rows, 1)))
+        return self.rng.permuted(np.arange(columns) < counts, axis=1).reshape(shape)
+
+
+@wrong(
+    "diliadis/DeepMTP#28",
+    "ivadomed/ivadomed#705",
+    killed_by="dependence.survivors",
+    diagnosis="one unit always survives",
+    naive=True,
+)
+class ForcedSurvivor(Core):
+    """Where all units would be dropped, one of them is kept."""
+
+    def draw(self, shape: tuple[int, ...], rate: float) -> Mask:
+        mask = super().draw(shape, rate)
+        if mask.size and not mask.any():
+            mask.reshape(-1)[self.rng.integers(mask.size)] = True
+        return mask
+
+
+@wrong(killed_by="dependence.patterns", diagnosis=_SHARED)
+class SurvivorInEachByte(Core):
+    """Of eight units that follow each other at least one is kept."""
+
+    def draw(self, shape: tuple[int, ...], rate: float) -> Mask:
+        mask = super().draw(shape, rate)
+        whole = mask.size // 8 * 8
+        bytes_ = mask.reshape(-1)[:whole].reshape(-1, 8)
+        bytes_[~bytes_.any(axis=1), 0] = True
+        return mask
+
+
+@wrong(
+    killed_by="position.unit",
+    diagnosis="the keep probability depends on the position",
+    naive=True,
+)
+class TailIsKept(Core):
+    """Units are processed four at a time, and what is left at the end is never dropped."""
+
+    def draw(self, shape: tuple[int, ...], rate: float) -> Mask:
+        mask = super().draw(shape, rate)
+        mask.flat[mask.size // 4 * 4 :] = True
+        return mask
+
+
+@wrong(killed_by="position.modulus", diagnosis="the keep probability depends on the position")
+class BlockTailsAreKept(Core):
+    """The last three units of each block of 64 are never dropped."""
+
+    def draw(self, shape: tuple[int, ...], rate: float) -> Mask:
+        mask = super().draw(shape, rate)
+        mask |= (np.arange(mask.size) % 64 >= 61).reshape(shape)
+        return mask
+
+
+@wrong(killed_by="position.unit", diagnosis="the keep probability depends on the position")
+class FirstUnitIsKept(Core):
+    """The loop starts at the second unit: the first is never dropped."""
+
+    def draw(self, shape: tuple[int, ...], rate: float) -> Mask:
+        mask = super().draw(shape, rate)
+        mask.flat[:1] = True
+        return mask
+
+
+@wrong(killed_by="position.axis", diagnosis="the keep probability depends on the position")
+class LastColumnIsKept(Core):
+    """The loop over the last axis ends one column early."""
+
+    def draw(self, shape: tuple[int, ...], rate: float) -> Mask:
+        mask = super().draw(shape, rate)
+        if mask.ndim:
+            mask[..., -1] = True
+        return mask
+
+
+@wrong(killed_by="input.class", diagnosis="the mask depends on the input")
+class DependsOnTheSign(Core):
+    """Negative inputs are dropped more often than positive ones; the mean of the two is right."""
+
+    def train(self, x: Array, rate: float) -> Any:
+        self.require(rate)
+        if rate in (0, 1):
+            return super().train(x, rate)
+        tilt = 0.2 * min(rate, 1 - rate)
+        mask = self.uniforms(x.shape) >= np.where(x < 0, rate + tilt, rate - tilt)
+        return self.apply(x, mask, rate)
+
+
+def _sharing(core: Core, shape: tuple[int, ...], *axes: int) -> Array:
+    """Draw uniforms that are the same along these axes."""
+    drawn = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
+    return np.broadcast_to(Core.uniforms(core, drawn), shape)

@@ -1,0 +1,66 @@
+"""What the zoo says about its specimens is well-formed, and its specimens are apart."""
+
+import re
+
+import numpy as np
+import pytest
+
+from dropout_stats import checks, zoo
+
+THREAD = re.compile(r"[\w.-]+/[\w.-]+#\d+")
+CHECK = re.compile(r"[a-z]+\.[a-z_]+")
+NEVER_FAIL = {"interface.degenerate"}  # it records
+# Readings of the counts that fail with the others of their kind; no fault is theirs alone.
+READINGS = {"moments.noise_mean", "moments.variance"}
+
+
+def test_names_are_unique_and_lead_to_the_specimen():
+    assert len(zoo.by_name) == len(zoo.ALL) == len(zoo.WRONG) + len(zoo.CORRECT)
+    for name, specimen in zoo.by_name.items():
+        assert specimen.name == specimen.build().name == name
+
+
+@pytest.mark.parametrize("specimen", zoo.ALL, ids=lambda s: s.name)
+def test_a_specimen_says_what_it_is(specimen):
+    assert specimen.fault.endswith(".")
+    assert all(THREAD.fullmatch(thread) for thread in specimen.threads)
+    assert len(set(specimen.threads)) == len(specimen.threads)
+
+
+@pytest.mark.parametrize("specimen", zoo.WRONG, ids=lambda s: s.name)
+def test_a_wrong_one_names_a_check(specimen):
+    assert specimen.is_wrong
+    assert CHECK.fullmatch(specimen.killed_by)
+
+
+def test_a_correct_one_has_nothing_to_be_accused_of():
+    for specimen in zoo.CORRECT:
+        assert not specimen.is_wrong
+        assert specimen.diagnosis is None
+        assert not specimen.threads
+        assert not specimen.naive
+
+
+def test_every_check_that_can_fail_has_a_specimen():
+    killers = {specimen.killed_by for specimen in zoo.WRONG}
+    assert set(checks.by_id) - NEVER_FAIL - READINGS <= killers
+
+
+def test_most_faults_come_from_a_thread():
+    made_up = [specimen.name for specimen in zoo.WRONG if not specimen.threads]
+    assert len(made_up) < len(zoo.WRONG) / 4, made_up
+
+
+def test_two_targets_of_a_specimen_share_nothing():
+    x = np.ones((8, 128), np.float32)
+    one, other = (zoo.by_name["CachedMask"].build() for _ in range(2))
+    assert not np.array_equal(one.train(x, 0.5), other.train(x, 0.5))
+
+
+def test_the_core_can_be_seeded_and_starts_fresh():
+    x = np.ones((8, 128), np.float32)
+    one, other = zoo.Core(), zoo.Core()
+    assert not np.array_equal(one.train(x, 0.5), other.train(x, 0.5))
+    one.seed(7)
+    other.seed(7)
+    assert np.array_equal(one.train(x, 0.5), other.train(x, 0.5))
