@@ -11,7 +11,10 @@ from dropout_stats.errors import UsageError, did_you_mean
 RateArgument = Literal["rate", "keep_prob"]
 RateDomain = Literal["unspecified", "[0, 1]", "[0, 1)"]
 InvalidRates = Literal["unspecified", "raise"]
-Randomness = Literal["global", "key", "owned", "none"]
+Randomness = Literal["global", "key", "owned", "none", "unspecified"]
+IdleDraws = Literal["unspecified", "none"]
+Independence = Literal["unspecified", "independent"]
+UpstreamGradient = Literal["unchanged", "consumed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +30,12 @@ class Conventions:
             `"unspecified"`: what happens at rate 1 is only recorded.
         invalid_rates: `"raise"`: -0.1, 1.1, NaN (and 1 outside the domain) must raise.
         randomness: where its noise comes from: `"global"` generators, a `"key"` handed to each
-            call, a generator that it has `"owned"`, or `"none"`; None: as its parameters are named,
-            else global.
+            call, a generator that it has `"owned"`, or `"none"`; `"unspecified"`: what its seed
+            does is only recorded; None: as its parameters are named, else global.
+        idle_draws: `"none"`: evaluation passes, and training passes at rate 0, draw nothing.
+        threads: `"independent"`: calls in several threads at once draw masks of their own.
+        workers: `"independent"`: so do forked processes.
+        dy: `"consumed"`: the backward pass may write into the gradient that it is handed.
         ndims: smallest and largest number of dimensions that it takes.
         max_shapes: at most so many shapes are tried, where each costs a compilation.
 
@@ -40,6 +47,10 @@ class Conventions:
     rate_domain: RateDomain = "unspecified"
     invalid_rates: InvalidRates = "unspecified"
     randomness: Randomness | None = None
+    idle_draws: IdleDraws = "unspecified"
+    threads: Independence = "unspecified"
+    workers: Independence = "unspecified"
+    dy: UpstreamGradient = "unchanged"
     ndims: tuple[int, int] = (0, 5)
     max_shapes: int | None = None
 
@@ -52,6 +63,10 @@ class Conventions:
         _choose("rate_domain", self.rate_domain, get_args(RateDomain))
         _choose("invalid_rates", self.invalid_rates, get_args(InvalidRates))
         _choose("randomness", self.randomness, (None, *get_args(Randomness)))
+        _choose("idle_draws", self.idle_draws, get_args(IdleDraws))
+        _choose("threads", self.threads, get_args(Independence))
+        _choose("workers", self.workers, get_args(Independence))
+        _choose("dy", self.dy, get_args(UpstreamGradient))
         low, high = self.ndims
         if not 0 <= low <= high:
             raise UsageError(

@@ -38,6 +38,7 @@ _NEAREST = 1e-6  # a rate nearer to 0 or 1 is lost in the rounding of float32
 _Item = TypeVar("_Item")
 _INTERFACE_SHAPES = ((1,), (7,), (3, 5), (2, 3, 4), (2, 3, 4, 5), (2, 1, 3, 2, 2))
 _PROBE_SHAPE = (16, 1024)
+_LARGE_UNITS = 2**17  # so many are often shared out among threads
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ class Plan:
         cases: the cases, in the order of the report.
         streams: one stream a rate and dtype.
         shapes: shapes that the probes try.
+        large_shape: a shape of many units, where the target may be asked one more.
         seed: the seed of the run.
         seed_given: whether the caller chose it.
         false_alarm: total probability that a conforming target fails.
@@ -105,6 +107,7 @@ class Plan:
     cases: tuple[PlannedCase, ...]
     streams: tuple[StreamPlan, ...]
     shapes: tuple[tuple[int, ...], ...]
+    large_shape: tuple[int, ...]
     seed: int
     seed_given: bool
     false_alarm: float
@@ -223,6 +226,7 @@ def make_plan(
         cases=_cases(rates, dtypes, streams, share),
         streams=streams,
         shapes=_probe_shapes(conventions, given),
+        large_shape=_large_shape(conventions, given),
         seed=secrets.randbits(48) if seed is None else _valid_seed(seed),
         seed_given=seed is not None,
         false_alarm=false_alarm,
@@ -359,6 +363,14 @@ def _probe_shapes(
     main = _with_rank(math.prod(_PROBE_SHAPE), conventions.ndims)
     others = [shape for shape in _INTERFACE_SHAPES if low <= len(shape) <= high]
     return (main, *others)[: conventions.max_shapes]
+
+
+def _large_shape(
+    conventions: Conventions, given: tuple[tuple[int, ...], ...] | None
+) -> tuple[int, ...]:
+    if given or conventions.max_shapes is not None:
+        return max(_probe_shapes(conventions, given), key=math.prod)
+    return _with_rank(_LARGE_UNITS, conventions.ndims)
 
 
 def _read_by(

@@ -35,7 +35,15 @@ class Run:
     ) -> None:
         self.plan = plan
         caller = Caller(target, plan.conventions, plan.seed)
-        self._bench = Bench(caller, plan.law, plan.conventions, plan.seed, plan.shapes, plan.power)
+        self._bench = Bench(
+            caller=caller,
+            law=plan.law,
+            conventions=plan.conventions,
+            seed=plan.seed,
+            shapes=plan.shapes,
+            large_shape=plan.large_shape,
+            power=plan.power,
+        )
         self._observations: dict[str, None] = dict.fromkeys(target.notes)
         self._clock = clock
         self._seconds_left = 0.0

@@ -56,6 +56,7 @@ class Bridge:
         to_key: int -> what a parameter named `key`, `seed`, `rng` or `generator` takes.
         vjp: `vjp(call, x, dy) -> (y, dx)` on the framework's arrays; None where it has none.
         seed: resets the framework's global randomness; None where it has none.
+        state: a fingerprint of the framework's global generators; None where it has none.
         conventions: what every target of the framework shares.
 
     """
@@ -65,6 +66,7 @@ class Bridge:
     to_key: Callable[[str, int], Any] = lambda _, key: key
     vjp: Callable[[Callable[[Any], Any], Any, Any], tuple[Any, Any]] | None = None
     seed: Callable[[int], object] | None = None
+    state: Callable[[], object] | None = None
     conventions: Conventions = field(default_factory=Conventions)
 
     def of_function(
@@ -84,7 +86,9 @@ class Bridge:
             train=self._train_numpy(calls),
             evaluate=self._evaluate(calls) if calls.training else None,
             vjp=self._vjp(calls) if self.vjp else None,
+            evaluate_vjp=self._evaluate_vjp(calls) if self.vjp and calls.training else None,
             seed=None if calls.key else self.seed,
+            state=self.state,
             name=name,
             law=law,
             conventions=conventions,
@@ -107,7 +111,8 @@ class Bridge:
             name: how reports call it.
             law: the law it declares.
             notes: what was assumed already.
-            **calls: `train`, `evaluate`, `vjp` of `Target.from_layer`, on native arrays.
+            **calls: `train`, `evaluate`, `vjp`, `evaluate_vjp` of `Target.from_layer`, on native
+                arrays.
 
         """
         rate = self._constructor(layer, name)
@@ -117,7 +122,12 @@ class Bridge:
             return layer(value) if rate.name is None else layer(**{rate.name: value})
 
         made = LayerCalls(
-            build, calls.get("train"), calls.get("evaluate"), calls.get("vjp"), self.seed
+            build,
+            calls.get("train"),
+            calls.get("evaluate"),
+            calls.get("vjp"),
+            self.seed,
+            calls.get("evaluate_vjp"),
         )
         can_evaluate, can_differentiate = made.abilities()
         train, evaluate, vjp = made.train, made.evaluate, made.vjp
@@ -131,13 +141,24 @@ class Bridge:
                 y, dx = vjp(self.to_native(x), self.to_native(dy), rate, **key)
             return self.to_numpy(y), self.to_numpy(dx)
 
+        def differentiate_evaluation(x: Array, dy: Array, rate: float) -> tuple[Any, Any]:
+            if self.vjp and not made.on_evaluate_vjp:
+                y, dx = self.vjp(lambda v: evaluate(v, rate), self.to_native(x), self.to_native(dy))
+            else:
+                y, dx = made.evaluate_vjp(self.to_native(x), self.to_native(dy), rate)
+            return self.to_numpy(y), self.to_numpy(dx)
+
         return Target(
             train=lambda x, rate, **key: self.to_numpy(train(self.to_native(x), rate, **key)),
             evaluate=(lambda x, rate: self.to_numpy(evaluate(self.to_native(x), rate)))
             if can_evaluate
             else None,
             vjp=differentiate if self.vjp or can_differentiate else None,
+            evaluate_vjp=differentiate_evaluation
+            if can_evaluate and (self.vjp or made.on_evaluate_vjp)
+            else None,
             seed=made.seed if self.seed else None,
+            state=self.state,
             name=name,
             law=law,
             conventions=conventions,
@@ -195,3 +216,16 @@ class Bridge:
             return self.to_numpy(y), self.to_numpy(dx)
 
         return vjp
+
+    def _evaluate_vjp(self, calls: FunctionCalls) -> Callable[..., Any]:
+        native = self.to_key(calls.key, 0) if calls.key else None
+
+        def evaluate_vjp(x: Array, dy: Array, rate: float) -> tuple[Any, Any]:
+            if self.vjp is None:
+                raise HarnessError("the bridge has no gradient")
+            y, dx = self.vjp(
+                lambda v: calls.evaluate(v, rate, native), self.to_native(x), self.to_native(dy)
+            )
+            return self.to_numpy(y), self.to_numpy(dx)
+
+        return evaluate_vjp

@@ -29,14 +29,23 @@ def adapt(target: Any, name: str) -> Target:
     def build(rate: float) -> Any:
         return target(rate, rngs=nnx.Rngs(seeds[0]))
 
+    law = element_law(target, "flax", ("Dropout",), name)
     bridge = Bridge(
         to_native=jnp.asarray,
         to_numpy=shared.to_numpy,
         seed=seed,
-        conventions=replace(shared.CONVENTIONS, randomness="owned"),
+        # A user's own layer may draw from elsewhere than the keys that it is handed.
+        conventions=replace(shared.CONVENTIONS, randomness="owned" if law else "unspecified"),
     )
-    law = element_law(target, "flax", ("Dropout",), name)
-    return bridge.of_layer_class(build, name, law=law, train=_train, evaluate=_evaluate, vjp=_vjp)
+    return bridge.of_layer_class(
+        build,
+        name,
+        law=law,
+        train=_train,
+        evaluate=_evaluate,
+        vjp=_vjp,
+        evaluate_vjp=_evaluate_vjp,
+    )
 
 
 def _train(layer: Any, x: Any) -> Any:
@@ -56,3 +65,8 @@ def _vjp(layer: Any, x: Any, dy: Any) -> tuple[Any, Any]:
     answer = shared.vjp(lambda v: nnx.clone(layer)(v), x, dy)  # noqa: PLW0108
     layer(x)
     return answer
+
+
+def _evaluate_vjp(layer: Any, x: Any, dy: Any) -> tuple[Any, Any]:
+    layer.eval()
+    return shared.vjp(lambda v: nnx.clone(layer)(v), x, dy)  # noqa: PLW0108 - as above

@@ -5,12 +5,17 @@ from __future__ import annotations
 from dropout_stats.checks import (
     calls,
     gradient,
+    gradient_edges,
+    host_generators,
     inference,
     interface,
     limits,
     moments,
+    randomness,
     rate,
+    seeds,
     support,
+    workers,
 )
 from dropout_stats.checks.check import Check, Probe, StreamCheck
 
@@ -38,6 +43,20 @@ ALL: tuple[Check, ...] = (
     calls.COUNT_DISPERSION,
     gradient.SAME_NOISE,
     gradient.DROPPED_IS_ZERO,
+    gradient_edges.AT_ZERO,
+    gradient_edges.LINEAR,
+    gradient.DY_UNCHANGED,
+    gradient.FORWARD,
+    gradient_edges.EVALUATION,
+    randomness.FRESH,
+    seeds.SEED_REPEATS,
+    seeds.SEEDS_DIFFER,
+    seeds.SEED_IS_READ,
+    randomness.IDLE,
+    host_generators.HOST_GENERATORS,
+    # Last: a target that is not made for several threads may be left in disorder.
+    workers.THREADS,
+    workers.FORKS,
 )
 
 by_id: dict[str, Check] = {check.id: check for check in ALL}
