@@ -42,5 +42,10 @@ def to_key(_: str, key: int) -> Any:
 
 def vjp(call: Any, x: Any, dy: Any) -> tuple[Any, Any]:
     """One pass and its gradient, from the same noise."""
-    y, pull = jax.vjp(call, x)
+
+    def first(v: Any) -> Any:
+        answer = call(v)
+        return answer[0] if isinstance(answer, tuple) else answer
+
+    y, pull = jax.vjp(first, x)
     return y, pull(dy)[0]

@@ -92,8 +92,8 @@ def _frequencies(kept: int, zeros: int, rate: float) -> Finding:
     """Both a drop and a kept unit must occur among so many zeros, if they surely do by the law."""
     evidence = Evidence(zeros, estimate=kept / zeros)
     seen = f"{kept} of {zeros} units with x = 0 receive a gradient, at rate {rate:g}"
-    surely_kept = rate < 1 and -math.log(rate) * zeros > SURELY_SOME
-    surely_dropped = rate > 0 and -math.log1p(-rate) * zeros > SURELY_SOME
+    surely_kept = -math.log(rate) * zeros > SURELY_SOME
+    surely_dropped = -math.log1p(-rate) * zeros > SURELY_SOME
     infers = "the mask is inferred from the values, which say nothing at 0; keep the mask instead"
     if surely_kept and not kept:
         return Finding("fail", f"{seen}, as if all were dropped: {infers}", evidence)
@@ -121,7 +121,7 @@ def _linear(bench: Bench, case: Case) -> Finding:
     ratios = [one.dx[one.dx != 0] / one.dy[one.dx != 0] for one in passes]
     units = sum(ratio.size for ratio in ratios)
     if not units:
-        return Finding("inconclusive", "no unit received a gradient", Evidence(0))
+        return Finding("not-applicable", f"none of {3 * x.size} units received a gradient")
     typical = float(np.median(np.concatenate(ratios)))
     tolerance = 2 * gradient_tolerance(bench, dtype, rate)
     lost = _lost(passes)

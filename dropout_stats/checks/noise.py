@@ -15,6 +15,12 @@ from dropout_stats.results import Finding
 _SURELY_BITS = 400.0
 _MOST_CALLS = 64
 
+NO_NOISE = Finding(
+    "inconclusive",
+    "every unit was kept, or every unit was dropped, in all calls: there is no noise to compare. "
+    "Repair the rate first",
+)
+
 
 def mask_of(y: Array) -> bytes:
     """The keep mask that an output shows; inputs are never zero."""
@@ -38,6 +44,11 @@ def too_alike(shape: tuple[int, ...], rate: float) -> Finding:
         "not-applicable",
         f"masks of shape {shape} at rate {rate:g} agree by chance, even those of correct code",
     )
+
+
+def lacks_noise(mask: bytes, x: Array, calls: int) -> bool:
+    """Whether the masks of these calls keep every unit, or drop every unit."""
+    return mask in (mask_of(np.ones(x.shape)) * calls, bytes(len(mask)))
 
 
 def draw(bench: Bench, x: Array, rate: float, calls: int) -> bytes:

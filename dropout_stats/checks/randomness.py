@@ -8,7 +8,15 @@ from functools import partial
 
 from dropout_stats.checks.bench import Bench
 from dropout_stats.checks.check import Probe
-from dropout_stats.checks.noise import calls_to_differ, draw, draw_from, mask_of, too_alike
+from dropout_stats.checks.noise import (
+    NO_NOISE,
+    calls_to_differ,
+    draw,
+    draw_from,
+    lacks_noise,
+    mask_of,
+    too_alike,
+)
 from dropout_stats.laws.reading import Array
 from dropout_stats.results import Case, Evidence, Finding
 
@@ -23,21 +31,26 @@ def _fresh(bench: Bench, case: Case) -> Finding:
     bench.caller.seed(case.id)
     x = bench.inputs(shape, case.dtype, case.id)
     buffer, units = x.copy(), calls * x.size
+    occasions = _occasions(bench, case, x)
     seen: dict[bytes, str] = {}
-    for occasion, come_before in _occasions(bench, case, x).items():
-        come_before()
+    # Twice each: what is set to a fixed state shows only when it is set there again.
+    for occasion in (*occasions, *occasions):
+        occasions[occasion]()
         mask = b"".join(_draw_in(bench, buffer, x, rate) for _ in range(calls))
+        if lacks_noise(mask, x, calls):
+            return NO_NOISE
         if mask in seen:
+            before = "on the same occasion before" if seen[mask] == occasion else seen[mask]
             return Finding(
                 "fail",
-                f"the mask of {units} units drawn {occasion} is the one drawn {seen[mask]}: what "
-                "lies between sets the generator back, or the mask is kept",
+                f"the mask of {units} units drawn {occasion} is the one drawn {before}: something "
+                "sets the generator back, or the mask is kept",
                 Evidence(units),
             )
         seen[mask] = occasion
     return Finding(
         "pass",
-        f"{len(seen)} masks of {units} units all differ: drawn {', '.join(seen.values())}",
+        f"{len(seen)} masks of {units} units all differ: drawn {', '.join(occasions)}",
         Evidence(units * len(seen)),
     )
 
@@ -52,8 +65,7 @@ def _occasions(bench: Bench, case: Case, x: Array) -> dict[str, Callable[[], obj
     """When a mask is drawn, and what to do just before."""
     caller, rate = bench.caller, case.rate or 0.0
     occasions: dict[str, Callable[[], object]] = {
-        "first": lambda: None,
-        "by the next call": lambda: None,
+        "right after another": lambda: None,
         "after a pass at rate 0": lambda: caller.train(x.copy(), 0.0),
     }
     for shape in bench.shapes[1:2]:

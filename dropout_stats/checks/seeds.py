@@ -7,7 +7,13 @@ from collections.abc import Callable
 
 from dropout_stats.checks.bench import Bench
 from dropout_stats.checks.check import Probe
-from dropout_stats.checks.noise import calls_to_differ, draw_from, too_alike
+from dropout_stats.checks.noise import (
+    NO_NOISE,
+    calls_to_differ,
+    draw_from,
+    lacks_noise,
+    too_alike,
+)
 from dropout_stats.errors import TargetError
 from dropout_stats.laws.reading import Array
 from dropout_stats.results import Case, Evidence, Finding
@@ -90,6 +96,8 @@ def _seeds_differ(bench: Bench, case: Case) -> Finding:
     numbers = _numbers(base)
     for number in numbers:
         mask = draw_from(bench, number, x, rate, calls)
+        if lacks_noise(mask, x, calls):
+            return NO_NOISE
         other = seen.setdefault(mask, number)
         if other == number:
             continue
@@ -144,6 +152,8 @@ def _seed_is_read(bench: Bench, case: Case) -> Finding:
     one, other = (bench.caller.number(case.id, n) for n in range(2))
     first, between, back = (draw_from(bench, n, x, rate, calls) for n in (one, other, one))
     units, word = calls * x.size, _word(bench)
+    if lacks_noise(first, x, calls):
+        return NO_NOISE
     if between == first:
         problem = f"changing the {word} from {one} to {other} does not change the mask"
     elif back != first:

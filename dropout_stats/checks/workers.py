@@ -10,7 +10,13 @@ from collections.abc import Callable, Sequence
 from dropout_stats.checks import forking
 from dropout_stats.checks.bench import Bench
 from dropout_stats.checks.check import Probe
-from dropout_stats.checks.noise import calls_to_differ, draw, too_alike
+from dropout_stats.checks.noise import (
+    NO_NOISE,
+    calls_to_differ,
+    draw,
+    lacks_noise,
+    too_alike,
+)
 from dropout_stats.errors import TargetError
 from dropout_stats.results import Case, Evidence, Finding
 
@@ -59,6 +65,8 @@ def _ask(
         masks = gather(lambda: draw(bench, x, rate, calls))
     except TimeoutError as error:
         return Finding("inconclusive", str(error))
+    if lacks_noise(masks[0], x, calls):
+        return NO_NOISE
     return _judge(masks, calls * x.size, what)
 
 
