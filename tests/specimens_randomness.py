@@ -47,6 +47,16 @@ class BackwardSetsBack(Core):
         return found
 
 
+class AnotherShapeSetsBack(Core):
+    last = None
+
+    def train(self, x, rate):
+        if self.last not in (None, x.shape):
+            self.rng = np.random.default_rng(7)
+        self.last = x.shape
+        return super().train(x, rate)
+
+
 class MaskOfTheAddress(Core):
     def train(self, x, rate):
         self.rng = np.random.default_rng(x.ctypes.data ^ x.size)
@@ -239,6 +249,7 @@ KILLED_BY = {
     EvaluationSetsBack: "randomness.fresh",
     RateZeroSetsBack: "randomness.fresh",
     BackwardSetsBack: "randomness.fresh",
+    AnotherShapeSetsBack: "randomness.fresh",
     MaskOfTheAddress: "randomness.fresh",
     MaskOfTheShape: "randomness.fresh",
     SeedIsNotUsed: "randomness.seed_repeats",

@@ -75,6 +75,21 @@ def test_a_correct_gradient_passes_in_every_type(specimen):
     assert report.verdict == "pass", str(report)
 
 
+@pytest.mark.parametrize("ndims", [(0, 0), (1, 1), (4, 5)])
+def test_gradients_are_asked_for_in_the_ranks_that_are_declared(ndims):
+    seen = set()
+
+    class OnlyThese(gradients.WithEvaluation):
+        def vjp(self, x, dy, rate):
+            assert type(x) is type(dy) is np.ndarray
+            seen.add(x.ndim)
+            return super().vjp(x, dy, rate)
+
+    report = judge(OnlyThese, conventions=ds.Conventions(ndims=ndims, randomness="owned"))
+    assert not report.failures, str(report)
+    assert ndims[0] <= min(seen) <= max(seen) <= ndims[1]
+
+
 def test_without_a_backward_pass_nothing_is_judged():
     report = judge(specimens.Core, vjp=None)
     assert {result.verdict for result in report.results} == {"not-applicable"}

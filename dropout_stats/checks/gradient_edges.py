@@ -165,9 +165,9 @@ def _upstream_gradients(bench: Bench, case: Case) -> list[Array]:
     usual = bench.inputs(shape, dtype, case.id, "dy")
     low, high = _WIDE if dtypes.precision(dtype).tiny < _TINY else _NARROW
     scales = np.exp2(np.resize(np.arange(low, high + 1), shape)).astype(usual.dtype)
-    mixed = usual * scales
+    mixed = np.asarray(usual * scales)  # an operation makes a scalar of a 0-d array
     mixed.reshape(-1)[::8] = 0
-    return [usual, mixed, usual * usual.dtype.type(2.0**low)]
+    return [usual, mixed, np.asarray(usual * usual.dtype.type(2.0**low))]
 
 
 def _span(passes: list[Pass]) -> str:
