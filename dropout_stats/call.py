@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,7 +41,7 @@ class Caller:
         self._seed = seed
         start, multiplier = branch(seed, "keys").generate_state(2)
         self._key_start, self._key_multiplier = int(start), int(multiplier) | 1
-        self._calls = 0
+        self._keys: Iterator[int] = self._scattered(0)
         self.observations: dict[str, None] = {}
 
     @property
@@ -57,12 +59,37 @@ class Caller:
         """Whether the target takes its noise from outside."""
         return self._target.apply is not None
 
+    @property
+    def can_differentiate_evaluation(self) -> bool:
+        """Whether the evaluation pass has a backward pass."""
+        return self._target.evaluate_vjp is not None
+
+    @property
+    def can_restart(self) -> bool:
+        """Whether the same noise can be asked for again, by a seed or by a key."""
+        return self._conventions.randomness == "key" or self._target.seed is not None
+
+    def number(self, *labels: object) -> int:
+        """A seed or key for one place of the run, below 2^31."""
+        return int(branch(self._seed, "target", *labels).generate_state(1)[0]) >> 1
+
     def seed(self, *labels: object) -> None:
         """Reset the target's randomness for one place of the run, if it can be reset."""
-        number = int(branch(self._seed, "target", *labels).generate_state(1)[0]) >> 1
-        self._calls = number % _KEY_SPACE
-        if self._target.seed is not None:
-            self._guard(f"seed({number})", self._target.seed, number)
+        number = self.number(*labels)
+        self._keys = self._scattered(number)
+        self._reseed(number)
+
+    def restart(self, number: int) -> None:
+        """Reset the target's randomness to that of this number, if it can be reset.
+
+        A target with keys gets the number as its next key, then the numbers after it.
+        """
+        self._keys = itertools.count(number)
+        self._reseed(number)
+
+    def state(self) -> object:
+        """The fingerprint of the target's global generators; None where it gives none."""
+        return None if self._target.state is None else self._guard("state()", self._target.state)
 
     def train(self, x: Array, rate: float) -> Answer:
         """One training pass."""
@@ -95,8 +122,19 @@ class Caller:
         """One training pass and its backward pass: output and gradient with respect to x."""
         if self._target.vjp is None:
             raise TypeError("the target has no backward pass")
-        call = self._describe("vjp", x, rate)
-        answer = self._guard(call, self._target.vjp, x, dy, self._argument(rate), **self._key())
+        return self._pull("vjp", self._target.vjp, x, dy, rate, **self._key())
+
+    def evaluate_vjp(self, x: Array, dy: Array, rate: float) -> tuple[Array, Array]:
+        """One evaluation pass and its backward pass: output and gradient with respect to x."""
+        if self._target.evaluate_vjp is None:
+            raise TypeError("the evaluation pass has no backward pass")
+        return self._pull("evaluate_vjp", self._target.evaluate_vjp, x, dy, rate)
+
+    def _pull(
+        self, name: str, function: Callable[..., Any], x: Array, dy: Array, rate: float, **key: int
+    ) -> tuple[Array, Array]:
+        call = self._describe(name, x, rate)
+        answer = self._guard(call, function, x, dy, self._argument(rate), **key)
         if not (isinstance(answer, tuple) and len(answer) == 2):
             raise TargetError(call, f"returned {_kind(answer)}; expected the pair (y, dx)")
         return _as_array(call, answer[0]), _as_array(call, answer[1])
@@ -135,8 +173,16 @@ class Caller:
     def _key(self) -> dict[str, int]:
         if self._conventions.randomness != "key":
             return {}
-        self._calls += 1
-        return {"key": _scatter(self._key_start + self._calls, self._key_multiplier)}
+        return {"key": next(self._keys)}  # from an iterator: several threads may call
+
+    def _scattered(self, start: int) -> Iterator[int]:
+        """Keys that look random and do not repeat within 2^31."""
+        numbers = itertools.count(self._key_start + start % _KEY_SPACE + 1)
+        return map(partial(_scatter, multiplier=self._key_multiplier), numbers)
+
+    def _reseed(self, number: int) -> None:
+        if self._target.seed is not None:
+            self._guard(f"seed({number})", self._target.seed, number)
 
     def _describe(self, name: str, x: Array, rate: float) -> str:
         argument = f"{self._conventions.rate_argument or 'rate'}={self._argument(rate):g}"

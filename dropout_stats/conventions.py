@@ -13,12 +13,19 @@ from dropout_stats.values import listed, require, text, whole, wrong
 RateArgument = Literal["rate", "keep_prob"]
 RateDomain = Literal["unspecified", "[0, 1]", "[0, 1)"]
 InvalidRates = Literal["unspecified", "raise"]
-Randomness = Literal["global", "key", "owned", "none"]
+Randomness = Literal["global", "key", "owned", "none", "unspecified"]
+IdleDraws = Literal["unspecified", "none"]
+Independence = Literal["unspecified", "independent"]
+UpstreamGradient = Literal["unchanged", "consumed"]
 _ALLOWED: dict[str, tuple[str | None, ...]] = {
     "rate_argument": (None, *get_args(RateArgument)),
     "rate_domain": get_args(RateDomain),
     "invalid_rates": get_args(InvalidRates),
     "randomness": (None, *get_args(Randomness)),
+    "idle_draws": get_args(IdleDraws),
+    "threads": get_args(Independence),
+    "workers": get_args(Independence),
+    "dy": get_args(UpstreamGradient),
 }
 
 
@@ -35,8 +42,12 @@ class Conventions:
             `"unspecified"`: what happens at rate 1 is only recorded.
         invalid_rates: `"raise"`: -0.1, 1.1, NaN (and 1 outside the domain) must raise.
         randomness: where its noise comes from: `"global"` generators, a `"key"` handed to each
-            call, a generator that it has `"owned"`, or `"none"`; None: as its parameters are named,
-            else global.
+            call, a generator that it has `"owned"`, or `"none"`; `"unspecified"`: what its seed
+            does is only recorded; None: as its parameters are named, else global.
+        idle_draws: `"none"`: evaluation passes, and training passes at rate 0, draw nothing.
+        threads: `"independent"`: calls in several threads at once draw masks of their own.
+        workers: `"independent"`: so do forked processes.
+        dy: `"consumed"`: the backward pass may write into the gradient that it is handed.
         ndims: smallest and largest number of dimensions that it takes.
         max_shapes: at most so many shapes are tried, where each costs a compilation.
 
@@ -48,6 +59,10 @@ class Conventions:
     rate_domain: RateDomain = "unspecified"
     invalid_rates: InvalidRates = "unspecified"
     randomness: Randomness | None = None
+    idle_draws: IdleDraws = "unspecified"
+    threads: Independence = "unspecified"
+    workers: Independence = "unspecified"
+    dy: UpstreamGradient = "unchanged"
     ndims: tuple[int, int] = (0, 5)
     max_shapes: int | None = None
 

@@ -264,6 +264,89 @@ _BY_CHECK: tuple[tuple[str, Diagnosis], ...] = (
             "multiply dy by the mask and the scale of the same forward pass",
         ),
     ),
+    (
+        "gradient.forward",
+        Diagnosis(
+            "a differentiated pass is not the training pass",
+            "outputs that are lawful without differentiation are not lawful under it: the two run "
+            "different code",
+            "let the differentiated pass return what the training pass returns",
+        ),
+    ),
+    (
+        "gradient.at_zero",
+        Diagnosis(
+            "the backward pass infers the mask from values",
+            "the gradient follows the mask where the input is not 0, and does not where it is 0: "
+            "output != 0 was taken for the mask",
+            "keep the mask of the forward pass, or the seed to draw it again",
+        ),
+    ),
+    (
+        "gradient.linear",
+        Diagnosis(
+            "the gradient is not linear in dy",
+            "units are multiplied by different factors, depending on the size or sign of dy",
+            "multiply dy by mask and scale, in the type of dy, and by nothing else",
+        ),
+    ),
+    (
+        "gradient.dy_unchanged",
+        Diagnosis(
+            "the backward pass writes into the gradient that it is handed",
+            "dy is different after the call, so every other branch that receives it goes wrong",
+            "write dy * mask * scale into a new array",
+        ),
+    ),
+    (
+        "gradient.evaluation",
+        Diagnosis(
+            "the mode does not reach the backward pass",
+            "evaluation is differentiated as if it were training, or with another scale",
+            "multiply dy by 1 (inverted) or by 1 - rate (test-scaled) in evaluation",
+        ),
+    ),
+    (
+        "randomness.fresh",
+        Diagnosis(
+            "something sets the generator back",
+            "a mask comes back after a call of another kind, though calls in a row draw new masks",
+            "draw from one generator that lives across calls; never seed inside a call",
+        ),
+    ),
+    (
+        "randomness.seed_repeats",
+        Diagnosis(
+            "the seed does not determine the noise",
+            "the same seed or key gave other masks the second time: they depend on something else",
+            "draw only from a generator that the seed sets, each unit by its place, not by the "
+            "thread that works on it",
+        ),
+    ),
+    (
+        "randomness.seeds_differ",
+        Diagnosis(
+            "the seed is cut short",
+            "different seeds or keys give the same mask",
+            "use every bit of it",
+        ),
+    ),
+    (
+        "randomness.seed_is_read",
+        Diagnosis(
+            "the seed is read once",
+            "a change of the seed or key has no effect, or none that can be undone",
+            "make the generator anew whenever the seed is set",
+        ),
+    ),
+    (
+        "randomness.host_generators",
+        Diagnosis(
+            "a generator of the whole program is touched",
+            "a call changes the state of a global generator that it has no business with",
+            "draw from a generator of your own, and never seed a global one in a call",
+        ),
+    ),
 )
 
 
@@ -290,6 +373,10 @@ def _explained(failed: set[str], results: Sequence[Result]) -> set[str]:
     gone = set()
     if "calls.count_dispersion" in failed:  # shared draws make few masks, which then come back
         gone.add("calls.repeated_mask")
+    if "calls.repeated_mask" in failed:  # who has few masks has none to spare for other seeds
+        gone |= {check for check in failed if check.startswith("randomness.")}
+    if "support.kept_value" in failed:
+        gone.add("gradient.forward")
     if {"gradient.same_noise", "gradient.dropped_is_zero"} <= failed:
         one_factor = all(
             result.evidence.estimate is not None

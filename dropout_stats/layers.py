@@ -130,6 +130,7 @@ class LayerCalls:
         on_evaluate: `on_evaluate(layer, x) -> y`; None: evaluation mode, then a call.
         on_vjp: `on_vjp(layer, x, dy, **key) -> (y, dx)`; None: a call and `layer.backward(dy)`.
         on_seed: `on_seed(n)`.
+        on_evaluate_vjp: `on_evaluate_vjp(layer, x, dy) -> (y, dx)`.
         to_key: name of a parameter, int -> what it takes as randomness.
         optional_key: whether a parameter for randomness is filled even where it has a default.
         switch: `switch(layer, evaluation) -> layer in that mode`, for layers that are not changed
@@ -142,6 +143,7 @@ class LayerCalls:
     on_evaluate: Callable[..., Any] | None = None
     on_vjp: Callable[..., Any] | None = None
     on_seed: Callable[[int], object] | None = None
+    on_evaluate_vjp: Callable[..., Any] | None = None
     to_key: Callable[[str, int], Any] = numpy_key
     optional_key: bool = False
     switch: Callable[[Any, bool], Any] | None = None
@@ -176,6 +178,13 @@ class LayerCalls:
         y = copy(self.train(x, rate, key))  # backward may write into the same buffer
         dx = layer.backward(dy)
         return y, dx[0] if isinstance(dx, tuple) and dx else dx
+
+    def evaluate_vjp(self, x: Any, dy: Any, rate: float) -> tuple[Any, Any]:
+        """One evaluation pass and its backward pass; only where it was said how."""
+        if self.on_evaluate_vjp is None:
+            raise HarnessError("nothing says how to differentiate the evaluation pass")
+        y, dx = self.on_evaluate_vjp(self.layer(rate), x, dy)
+        return y, dx
 
     def seed(self, number: int) -> None:
         """Forget the layers (their generators may start at construction) and seed."""

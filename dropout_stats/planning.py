@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,7 @@ from dropout_stats.target import Target
 
 _INTERFACE_SHAPES = ((1,), (7,), (3, 5), (2, 3, 4), (2, 3, 4, 5), (2, 1, 3, 2, 2))
 _PROBE_UNITS = 16 * 1024
+_LARGE_UNITS = 2**17  # so many are often shared out among threads
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Plan:
         cases: the cases, in the order of the report.
         streams: one stream a rate and dtype.
         shapes: shapes that the probes try.
+        large_shape: a shape of many units, where the target may be asked one more.
         seconds: estimated time of a conforming run; None before it was measured.
 
     """
@@ -62,6 +65,7 @@ class Plan:
     cases: tuple[PlannedCase, ...]
     streams: tuple[StreamPlan, ...]
     shapes: tuple[tuple[int, ...], ...]
+    large_shape: tuple[int, ...]
     seconds: float | None = None
 
     @property
@@ -129,6 +133,7 @@ def make_plan(target: Target, asked: Asked) -> Plan:
         cases=_cases(asked.rates, dtypes, streams),
         streams=streams,
         shapes=_probe_shapes(conventions, asked.shapes),
+        large_shape=_large_shape(conventions, asked.shapes),
     )
     return full.selected()
 
@@ -182,6 +187,14 @@ def _probe_shapes(
     main = with_rank(_PROBE_UNITS, conventions.ndims)
     others = [shape for shape in _INTERFACE_SHAPES if low <= len(shape) <= high]
     return (main, *others)[: conventions.max_shapes]
+
+
+def _large_shape(
+    conventions: Conventions, given: tuple[tuple[int, ...], ...] | None
+) -> tuple[int, ...]:
+    if given or conventions.max_shapes is not None:
+        return max(_probe_shapes(conventions, given), key=math.prod)
+    return with_rank(_LARGE_UNITS, conventions.ndims)
 
 
 def _read_by(

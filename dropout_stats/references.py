@@ -7,6 +7,7 @@ about them can be confirmed exactly, by going through all masks.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dropout_stats import dtypes
 from dropout_stats.conventions import Conventions
@@ -25,19 +26,27 @@ def reference(law: Law) -> Target:
     def train(x: Array, rate: float) -> Array:
         if not 0 <= rate <= 1:
             raise ValueError(f"the rate must lie in [0, 1], got {rate!r}")
-        return law.apply(x, law.sample(generators[0], x.shape, rate), rate)
+        return law.apply(x, sample(x, rate), rate)
+
+    def sample(x: Array, rate: float) -> NDArray[np.bool_]:
+        """Draw a mask; where nothing can be dropped, draw nothing."""
+        return law.sample(generators[0], x.shape, rate) if rate else np.ones(x.shape, np.bool_)
 
     def vjp(x: Array, dy: Array, rate: float) -> tuple[Array, Array]:
-        mask = law.sample(generators[0], x.shape, rate)
+        mask = sample(x, rate)
         return law.apply(x, mask, rate), law.apply(dy, mask, rate)
 
     def peers(x: Array, rate: float, count: int) -> Array:
         return np.stack([train(x, rate) for _ in range(count)])
 
+    def evaluate_vjp(x: Array, dy: Array, rate: float) -> tuple[Array, Array]:
+        return law.evaluate(x, rate), law.evaluate(dy, rate)
+
     return Target(
         train=train,
         evaluate=law.evaluate,
         vjp=vjp,
+        evaluate_vjp=evaluate_vjp,
         seed=seed,
         apply=law.apply,
         peers=peers,
@@ -49,5 +58,7 @@ def reference(law: Law) -> Target:
             rate_domain="[0, 1]",
             invalid_rates="raise",
             randomness="owned",
+            idle_draws="none",
+            threads="independent",
         ),
     )

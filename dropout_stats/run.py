@@ -35,7 +35,15 @@ class Run:
         self.plan = plan
         seed, power = plan.asked.seed, plan.asked.power
         caller = Caller(target, plan.conventions, seed)
-        self._bench = Bench(caller, plan.law, plan.conventions, seed, plan.shapes, power)
+        self._bench = Bench(
+            caller=caller,
+            law=plan.law,
+            conventions=plan.conventions,
+            seed=seed,
+            shapes=plan.shapes,
+            large_shape=plan.large_shape,
+            power=power,
+        )
         self._observations: dict[str, None] = dict.fromkeys(target.notes)
         self._clock = clock
         self._seconds_left = 0.0

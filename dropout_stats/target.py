@@ -35,7 +35,12 @@ class Target:
         train: `train(x, rate) -> y`: one training pass with fresh noise; may return `Output`.
         evaluate: `evaluate(x, rate) -> y`: one evaluation pass.
         vjp: `vjp(x, dy, rate) -> (y, dx)`: a training pass and its backward pass, same noise.
-        seed: `seed(n)`: resets the target's randomness.
+        evaluate_vjp: `evaluate_vjp(x, dy, rate) -> (y, dx)`: an evaluation pass and its backward
+            pass.
+        seed: `seed(n)`: resets the target's randomness; each n from 0 to 2**31 - 1 starts other
+            noise, and the same n the same noise.
+        state: `state() -> value`: a fingerprint, to be compared with ==, of the global generators
+            in its reach, those of NumPy and of Python aside.
         apply: `apply(x, noise, rate) -> y`: the training pass with the keep mask given.
         peers: `peers(x, rate, count) -> y` of shape (count, *x.shape): one pass of each of `count`
             layers, workers, lanes or ranks on the same input.
@@ -45,7 +50,8 @@ class Target:
         notes: what an adapter did or assumed, for the report.
         spec: the command-line words that name it, for reproductions; None where it has none.
 
-    With `Conventions(randomness="key")` train and vjp also get `key=`, an int that never repeats.
+    With `Conventions(randomness="key")` train and vjp also get `key=`, an int below 2**31 that
+    never repeats, except where a check asks what the same key gives.
     With `Conventions(rate_argument="keep_prob")` they get 1 - rate in place of the rate.
 
     """
@@ -53,7 +59,9 @@ class Target:
     train: Callable[..., Any]
     evaluate: Callable[..., Any] | None = None
     vjp: Callable[..., Any] | None = None
+    evaluate_vjp: Callable[..., Any] | None = None
     seed: Callable[[int], object] | None = None
+    state: Callable[[], object] | None = None
     apply: Callable[..., Any] | None = None
     peers: Callable[..., Any] | None = None
     name: str = ""
@@ -63,7 +71,16 @@ class Target:
     spec: str | None = None
 
     def __post_init__(self) -> None:
-        for field in ("train", "evaluate", "vjp", "seed", "apply", "peers"):
+        for field in (
+            "train",
+            "evaluate",
+            "vjp",
+            "evaluate_vjp",
+            "seed",
+            "state",
+            "apply",
+            "peers",
+        ):
             value = getattr(self, field)
             if not callable(value) and not (value is None and field != "train"):
                 raise UsageError(
@@ -85,6 +102,7 @@ class Target:
         train: Callable[..., Any] | None = None,
         evaluate: Callable[..., Any] | None = None,
         vjp: Callable[..., Any] | None = None,
+        evaluate_vjp: Callable[..., Any] | None = None,
         seed: Callable[[int], object] | None = None,
         name: str = "",
         law: Law | None = None,
@@ -103,6 +121,7 @@ class Target:
                 `layer.training = False`) and a call, where the layer has such a mode.
             vjp: `vjp(layer, x, dy) -> (y, dx)`; by default a training pass and
                 `layer.backward(dy)`, where the layer has one.
+            evaluate_vjp: `evaluate_vjp(layer, x, dy) -> (y, dx)`.
             seed: `seed(n)`; built layers are thrown away first, so that a generator that a layer
                 made at construction starts again.
             name: how reports call it.
@@ -110,7 +129,7 @@ class Target:
             conventions: the interface that it declares; `build` gets what `rate_argument` says.
 
         """
-        calls = LayerCalls(build, train, evaluate, vjp, seed)
+        calls = LayerCalls(build, train, evaluate, vjp, seed, evaluate_vjp)
         can = calls.abilities()
         note, evaluates = can.note, can.evaluate
         if can.mode and can.mode.assumed:
@@ -121,6 +140,7 @@ class Target:
             train=calls.train,
             evaluate=calls.evaluate if evaluates else None,
             vjp=calls.vjp if can.differentiate else None,
+            evaluate_vjp=calls.evaluate_vjp if evaluate_vjp else None,
             seed=calls.seed if seed else None,
             name=name or name_of(build),
             law=law,

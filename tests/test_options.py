@@ -4,9 +4,9 @@ import sys
 
 import numpy as np
 import pytest
-import specimens
 
 import dropout_stats as ds
+from dropout_stats import zoo
 from dropout_stats.conventions import from_words, to_words
 from dropout_stats.options import Asked, Options, read_options
 from dropout_stats.settings import read_settings
@@ -86,7 +86,7 @@ def test_every_option_is_tried_here():
 @pytest.mark.parametrize(("name", "value"), every(WRONG))
 def test_a_wrong_value_is_a_usage_error_that_names_the_option_and_what_it_got(name, value):
     with pytest.raises(ds.UsageError) as caught:
-        ds.check(specimens.Core().target(), **{name: value})
+        ds.check(zoo.Core().target(), **{name: value})
     message = str(caught.value)
     assert name.removesuffix("s") in message
     items = value if isinstance(value, list | tuple) and value else [()]
@@ -137,7 +137,7 @@ def test_a_file_without_a_table_of_settings_is_refused(text, says, tmp_path):
 
 def test_an_unknown_option_has_a_suggestion():
     with pytest.raises(ds.UsageError, match="Did you mean 'rates'"):
-        ds.check(specimens.Core().target(), rate=[0.1])
+        ds.check(zoo.Core().target(), rate=[0.1])
 
 
 def test_none_stands_for_the_default():
@@ -176,7 +176,7 @@ def test_conventions_take_lists_as_well():
 @pytest.mark.parametrize("value", [3, "inverted", ds.laws.Inverted, ds.Conventions])
 def test_a_target_with_a_wrong_declaration_is_refused(field, value):
     with pytest.raises(ds.UsageError, match=field):
-        specimens.Core().target(**{field: value})
+        zoo.Core().target(**{field: value})
 
 
 @pytest.mark.parametrize(
@@ -200,15 +200,15 @@ def test_every_convention_can_be_written_on_a_command_line(name, value):
 @pytest.mark.parametrize("name", ["checks", "skip"])
 def test_a_case_that_is_not_planned_is_refused(name):
     with pytest.raises(ds.UsageError, match=r"Did you mean 'rate\.marginal\[0\.1-float32\]'"):
-        ds.plan(specimens.Core().target(), rates=[0.1], **{name: ["rate.marginal[0.2-float32]"]})
+        ds.plan(zoo.Core().target(), rates=[0.1], **{name: ["rate.marginal[0.2-float32]"]})
 
 
 def test_single_cases_are_selected_and_skipped_by_their_names():
     case = "rate.marginal[0.1-float32]"
     quick = {"rates": [0.1, 0.9], "resolution": 0.05}
-    one = ds.plan(specimens.Core().target(), **quick, checks=[case])
+    one = ds.plan(zoo.Core().target(), **quick, checks=[case])
     assert [planned.case.id for planned in one.cases] == [case]
     assert len(one.streams) == 1
-    rest = ds.plan(specimens.Core().target(), **quick, checks=["rate.*"], skip=[case])
+    rest = ds.plan(zoo.Core().target(), **quick, checks=["rate.*"], skip=[case])
     assert [planned.case.id for planned in rest.cases] == ["rate.marginal[0.9-float32]"]
     assert rest.cases[0].share == one.cases[0].share

@@ -73,6 +73,7 @@ class Bridge:
         to_key: name of a parameter (`key`, `seed`, `rng`, `generator`), int -> what it takes.
         vjp: `vjp(call, x, dy) -> (y, dx)` on the framework's arrays; None where it has none.
         seed: resets the framework's global randomness; None where it has none.
+        state: a fingerprint of the framework's global generators; None where it has none.
         conventions: what every target of the framework shares.
         optional_key: whether a call gets its randomness even where that has a default.
 
@@ -83,6 +84,7 @@ class Bridge:
     to_key: Callable[[str, int], Any] = numpy_key
     vjp: Callable[[Callable[[Any], Any], Any, Any], tuple[Any, Any]] | None = None
     seed: Callable[[int], object] | None = None
+    state: Callable[[], object] | None = None
     conventions: Conventions = field(default_factory=Conventions)
     optional_key: bool = False
 
@@ -103,7 +105,9 @@ class Bridge:
             train=self._train_numpy(calls),
             evaluate=self._evaluate(calls) if calls.mode else None,
             vjp=self._vjp(calls) if self.vjp else None,
+            evaluate_vjp=self._evaluate_vjp(calls) if self.vjp and calls.mode else None,
             seed=None if calls.key else self.seed,
+            state=self.state,
             name=name,
             law=law,
             conventions=conventions,
@@ -129,8 +133,8 @@ class Bridge:
             name: how reports call it.
             law: the law it declares.
             notes: what was assumed already.
-            **calls: `train`, `evaluate`, `vjp` of `Target.from_layer`, on native arrays, and
-                `switch` of `LayerCalls`.
+            **calls: `train`, `evaluate`, `vjp`, `evaluate_vjp` of `Target.from_layer`, on native
+                arrays, and `switch` of `LayerCalls`.
 
         """
         constructor = _read_constructor(layer, name)
@@ -147,7 +151,11 @@ class Bridge:
             if can.evaluate
             else None,
             vjp=self._layer_vjp(made) if self.vjp or can.differentiate else None,
+            evaluate_vjp=self._layer_evaluate_vjp(made)
+            if can.evaluate and (self.vjp or made.on_evaluate_vjp)
+            else None,
             seed=made.seed if self.seed or constructor.key else None,
+            state=self.state,
             name=name,
             law=law,
             conventions=conventions,
@@ -183,6 +191,7 @@ class Bridge:
             calls.get("evaluate"),
             calls.get("vjp"),
             seed,
+            on_evaluate_vjp=calls.get("evaluate_vjp"),
             to_key=self.to_key,
             optional_key=self.optional_key,
             switch=calls.get("switch"),
@@ -199,6 +208,18 @@ class Bridge:
             return self.to_numpy(y), self.to_numpy(dx)
 
         return vjp
+
+    def _layer_evaluate_vjp(self, made: LayerCalls) -> Callable[..., Any]:
+        def evaluate_vjp(x: Array, dy: Array, rate: float) -> tuple[Any, Any]:
+            if self.vjp and not made.on_evaluate_vjp:
+                y, dx = self.vjp(
+                    lambda v: made.evaluate(v, rate), self.to_native(x), self.to_native(dy)
+                )
+            else:
+                y, dx = made.evaluate_vjp(self.to_native(x), self.to_native(dy), rate)
+            return self.to_numpy(y), self.to_numpy(dx)
+
+        return evaluate_vjp
 
     def _declare(
         self, rate: RateParameter, notes: tuple[str, ...]
@@ -237,6 +258,19 @@ class Bridge:
             return self.to_numpy(y), self.to_numpy(dx)
 
         return vjp
+
+    def _evaluate_vjp(self, calls: FunctionCalls) -> Callable[..., Any]:
+        native = self.to_key(calls.key, 0) if calls.key else None
+
+        def evaluate_vjp(x: Array, dy: Array, rate: float) -> tuple[Any, Any]:
+            if self.vjp is None:
+                raise HarnessError("the bridge has no gradient")
+            y, dx = self.vjp(
+                lambda v: calls.evaluate(v, rate, native), self.to_native(x), self.to_native(dy)
+            )
+            return self.to_numpy(y), self.to_numpy(dx)
+
+        return evaluate_vjp
 
 
 def _read_constructor(layer: Callable[..., Any], name: str) -> _Constructor:
@@ -277,6 +311,9 @@ def _with_mode(target: Target, owner: str, mode: Mode | None) -> Target:
         return target
     if mode.assumed and not evaluates(target):
         return replace(
-            target, evaluate=None, notes=(*target.notes, not_understood(owner, mode.name))
+            target,
+            evaluate=None,
+            evaluate_vjp=None,
+            notes=(*target.notes, not_understood(owner, mode.name)),
         )
     return replace(target, notes=(*target.notes, mode.note))

@@ -43,9 +43,18 @@ def adapt(target: Any, name: str) -> Target:
         to_numpy=shared.to_numpy,
         to_key=shared.to_key,
         seed=seed,
-        conventions=replace(declared, randomness="owned"),
+        # A user's own layer may draw from elsewhere than the keys that it is handed.
+        conventions=replace(declared, randomness="owned" if law else "unspecified"),
     )
-    return bridge.of_layer_class(build, name, law=law, train=_train, evaluate=_evaluate, vjp=_vjp)
+    return bridge.of_layer_class(
+        build,
+        name,
+        law=law,
+        train=_train,
+        evaluate=_evaluate,
+        vjp=_vjp,
+        evaluate_vjp=_evaluate_vjp,
+    )
 
 
 def _constructor(target: Any) -> dict[str, inspect.Parameter]:
@@ -71,3 +80,8 @@ def _vjp(layer: Any, x: Any, dy: Any) -> tuple[Any, Any]:
     answer = shared.vjp(lambda v: nnx.clone(layer)(v), x, dy)  # noqa: PLW0108
     layer(x)
     return answer
+
+
+def _evaluate_vjp(layer: Any, x: Any, dy: Any) -> tuple[Any, Any]:
+    layer.eval()
+    return shared.vjp(lambda v: nnx.clone(layer)(v), x, dy)  # noqa: PLW0108 - as above

@@ -50,9 +50,12 @@ def adapt(target: Any, name: str) -> Target:
         raise HarnessError(
             f"{name} is no wrapper class such as numpy_ml.neural_nets.wrappers.Dropout"
         )
+    law = element_law(target, "numpy_ml", ("Dropout",), name)
     bridge = Bridge(
         seed=np.random.seed,
-        conventions=Conventions(rate_argument="rate", randomness="global"),
+        conventions=Conventions(
+            rate_argument="rate", randomness="global" if law else "unspecified"
+        ),
     )
 
     def build(p: float) -> Any:
@@ -61,7 +64,7 @@ def adapt(target: Any, name: str) -> Target:
     return bridge.of_layer_class(
         build,
         name,
-        law=element_law(target, "numpy_ml", ("Dropout",), name),
+        law=law,
         train=_in_mode(True),
         evaluate=_in_mode(False),
         vjp=_vjp,

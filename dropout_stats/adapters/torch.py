@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,8 @@ _CONVENTIONS = Conventions(
     invalid_rates="raise",
     randomness="global",
 )
-# A user's own layer or function promises none of that.
-_UNDECLARED = Conventions(dtypes=("float32",), randomness="global")
+# A user's own layer or function promises none of that; it may have a generator of its own.
+_UNDECLARED = Conventions(dtypes=("float32",), randomness="unspecified")
 
 
 def adapt(
@@ -48,7 +49,11 @@ def adapt(
             f"    dropout_stats.adapt(lambda x, rate: ..., framework='torch')"
         )
     law = element_law(target, "torch", ("Dropout", "dropout"), name)
-    bridge = _bridge(device, _CONVENTIONS if law else _UNDECLARED)
+    conventions = _CONVENTIONS if law else _UNDECLARED
+    if law and device == "cpu" and not compile:
+        # Draws of the default generator hold its lock; a graph's first calls are another matter.
+        conventions = replace(conventions, threads="independent")
+    bridge = _bridge(device, conventions)
     if isinstance(target, type) and issubclass(target, torch.autograd.Function):
         target = _applied(target)
     if not isinstance(target, type):
@@ -92,8 +97,19 @@ def _bridge(device: str, conventions: Conventions) -> Bridge:
         to_key=_to_key(device),
         vjp=_vjp,
         seed=torch.manual_seed,
+        state=_state(device),
         conventions=conventions,
     )
+
+
+def _state(device: str) -> Any:
+    def state() -> bytes:
+        states = [torch.get_rng_state()]
+        if torch.device(device).type == "cuda":
+            states.append(torch.cuda.get_rng_state(device))
+        return b"".join(one.numpy().tobytes() for one in states)
+
+    return state
 
 
 def _to_numpy(y: Any) -> Any:
@@ -120,5 +136,7 @@ def _vjp(call: Any, x: torch.Tensor, dy: torch.Tensor) -> tuple[Any, Any]:
     x = x.clone().requires_grad_()
     answer = call(x * 1)  # a layer may write into its input, but not into a leaf
     y = answer[0] if isinstance(answer, tuple) else answer
+    if not y.requires_grad:
+        return y, torch.zeros_like(x)
     (dx,) = torch.autograd.grad(y, x, dy, allow_unused=True)
     return y, torch.zeros_like(x) if dx is None else dx

@@ -7,7 +7,9 @@ from dropout_stats.checks import (
     dependence,
     dispersion,
     gradient,
+    gradient_edges,
     history,
+    host_generators,
     inference,
     input_value,
     interface,
@@ -15,8 +17,11 @@ from dropout_stats.checks import (
     moments,
     peers,
     position,
+    randomness,
     rate,
+    seeds,
     support,
+    workers,
 )
 from dropout_stats.checks.check import Check, Probe, StreamCheck
 
@@ -57,6 +62,20 @@ ALL: tuple[Check, ...] = (
     input_value.CLASS,
     gradient.SAME_NOISE,
     gradient.DROPPED_IS_ZERO,
+    gradient_edges.AT_ZERO,
+    gradient_edges.LINEAR,
+    gradient.DY_UNCHANGED,
+    gradient.FORWARD,
+    gradient_edges.EVALUATION,
+    randomness.FRESH,
+    seeds.SEED_REPEATS,
+    seeds.SEEDS_DIFFER,
+    seeds.SEED_IS_READ,
+    randomness.IDLE,
+    host_generators.HOST_GENERATORS,
+    # Last: a target that is not made for several threads may be left in disorder.
+    workers.THREADS,
+    workers.FORKS,
 )
 
 by_id: dict[str, Check] = {check.id: check for check in ALL}

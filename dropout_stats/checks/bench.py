@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar, cast
 
 import numpy as np
 
@@ -12,6 +14,8 @@ from dropout_stats.errors import TargetError
 from dropout_stats.inputs import branch, distinct
 from dropout_stats.laws import Law
 from dropout_stats.laws.reading import Array, kept_tolerance
+
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ class Bench:
         conventions: the declared interface.
         seed: the seed of the run; inputs derive from it.
         shapes: shapes that the target takes.
+        large_shape: a shape of many units that it takes, too.
         power: probability of catching a departure as large as a stated resolution.
 
     """
@@ -57,8 +62,9 @@ class Bench:
     conventions: Conventions
     seed: int
     shapes: tuple[tuple[int, ...], ...]
+    large_shape: tuple[int, ...]
     power: float
-    _evaluations: dict[tuple[float, str], Evaluation | TargetError] = field(default_factory=dict)
+    _answers: dict[tuple[object, ...], object] = field(default_factory=dict)
 
     def inputs(self, shape: tuple[int, ...], dtype: str, *labels: object) -> Array:
         """Return an input for one place of the run."""
@@ -70,17 +76,25 @@ class Bench:
         return max(self.shapes, key=lambda shape: int(np.prod(shape)))
 
     def evaluation(self, rate: float, dtype: str) -> Evaluation:
-        """Evaluate one input twice; the answer is remembered. Raises TargetError again, too."""
-        key = (rate, dtype)
-        if key not in self._evaluations:
+        """Evaluate one input twice; the answer is remembered."""
+        return self.remember(("evaluation", rate, dtype), lambda: self._evaluate(rate, dtype))
+
+    def remember(self, place: tuple[object, ...], ask: Callable[[], _Answer]) -> _Answer:
+        """Ask once for each place, for all checks that want to know; TargetError is kept, too.
+
+        Raises:
+            TargetError: the target gave one when it was asked, now or before.
+
+        """
+        if place not in self._answers:
             try:
-                self._evaluations[key] = self._evaluate(rate, dtype)
+                self._answers[place] = ask()
             except TargetError as error:
-                self._evaluations[key] = error
-        known = self._evaluations[key]
+                self._answers[place] = error
+        known = self._answers[place]
         if isinstance(known, TargetError):
             raise known
-        return known
+        return cast("_Answer", known)
 
     def _evaluate(self, rate: float, dtype: str) -> Evaluation:
         x = self.inputs(self.largest_shape, dtype, "evaluation", rate, dtype)

@@ -23,7 +23,6 @@ def promising(**changes: Any) -> Conventions:
     promised: dict[str, Any] = {
         "rate_domain": "[0, 1]",
         "invalid_rates": "raise",
-        "dropped_nonfinite": "zero",
         "randomness": "owned",
         "idle_draws": "none",
         "threads": "independent",
@@ -131,9 +130,7 @@ class Core:
             "law": self.law,
             "conventions": self.conventions,
         }
-        known = {field.name for field in fields(Target)}  # some steps come with their checks
-        asked = {**steps, **changes}
-        return Target(**{name: step for name, step in asked.items() if name in known})
+        return Target(**{**steps, **changes})
 
 
 @correct

@@ -1,0 +1,95 @@
+"""One forward and one backward pass of the target, read for the gradient checks."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from dropout_stats.checks.bench import Bench
+from dropout_stats.errors import TargetError
+from dropout_stats.laws.reading import Array, kept_tolerance
+
+# An event with so large an expected number of occurrences does not happen at all with probability
+# below e^-60 under the law: a check may then fail for its absence.
+SURELY_SOME = 60.0
+_FEWEST, _MOST = 4, 64
+
+
+class Pass(NamedTuple):
+    """One forward and backward pass; the numbers are in double precision.
+
+    Args:
+        x: the input.
+        dy: the gradient with respect to the output, as it was handed over.
+        y: the output.
+        dx: the gradient with respect to the input.
+        dx_dtype: the type in which dx came.
+        dy_changed: whether dy was different afterwards.
+
+    """
+
+    x: Array
+    dy: Array
+    y: Array
+    dx: Array
+    dx_dtype: str
+    dy_changed: bool
+
+
+def differentiate(bench: Bench, x: Array, dy: Array, rate: float, *, training: bool = True) -> Pass:
+    """Make one pass of either mode and its backward pass.
+
+    Raises:
+        TargetError: the target raised, or an answer has another shape than the input.
+
+    """
+    call = bench.caller.vjp if training else bench.caller.evaluate_vjp
+    handed = dy.copy()
+    y, dx = call(x.copy(), handed, rate)
+    y, dx = y.copy(), dx.copy()  # a target may use one buffer for all
+    for name, array in (("y", y), ("dx", dx)):
+        if array.shape != x.shape:
+            what = "vjp" if training else "evaluate_vjp"
+            raise TargetError(
+                f"{what}(x of shape {x.shape} {x.dtype.name}, rate={rate:g})",
+                f"returned {name} of shape {array.shape}; expected {x.shape}",
+            )
+    changed = handed.tobytes() != dy.tobytes()
+    return Pass(
+        x=x.astype(np.float64),
+        dy=dy.astype(np.float64),
+        y=y.astype(np.float64),
+        dx=dx.astype(np.float64),
+        dx_dtype=dx.dtype.name,
+        dy_changed=changed,
+    )
+
+
+def gradient_tolerance(bench: Bench, dtype: str, rate: float) -> float:
+    """Relative tolerance of a gradient: of the product, and of a multiplier that was read off."""
+    types = (dtype, bench.conventions.output_dtype(dtype))
+    return 4 * max(kept_tolerance(name, rate) for name in types)
+
+
+def passes_needed(units: int, rate: float) -> int:
+    """Passes of so many units in which drops and kept units surely occur, within reason."""
+    rarest = min(rate, 1 - rate) * units
+    if rarest <= 0:
+        return _FEWEST
+    return min(max(math.ceil(SURELY_SOME / rarest), _FEWEST), _MOST)
+
+
+def first_index(wrong: Array) -> tuple[int, ...]:
+    """The index of the first true value."""
+    return tuple(int(i) for i in np.unravel_index(int(np.argmax(wrong)), wrong.shape))
+
+
+def common_value(values: Array, tolerance: float) -> float | None:
+    """The one number that all values are, within a relative tolerance; None if there is none."""
+    numbers = np.asarray(values, np.float64)
+    if not numbers.size or not np.isfinite(numbers).all():
+        return None
+    low, high = float(numbers.min()), float(numbers.max())
+    return (low + high) / 2 if high - low <= tolerance * abs(low + high) else None

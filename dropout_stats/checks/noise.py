@@ -1,0 +1,62 @@
+"""Masks as fingerprints: which noise calls drew, and when two of them may agree by chance."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from dropout_stats.checks.bench import Bench
+from dropout_stats.laws.reading import Array
+from dropout_stats.results import Finding
+
+# Two lawful draws agree with probability 2^-400 or less. Over all comparisons of a run, that is
+# less than the smallest false alarm that can be asked for, 1e-100.
+_SURELY_BITS = 400.0
+_MOST_CALLS = 64
+
+NO_NOISE = Finding(
+    "inconclusive",
+    "every unit was kept, or every unit was dropped, in all calls: there is no noise to compare. "
+    "Repair the rate first",
+)
+
+
+def mask_of(y: Array) -> bytes:
+    """The keep mask that an output shows; inputs are never zero."""
+    return np.packbits(np.asarray(y) != 0).tobytes()
+
+
+def calls_to_differ(units: int, rate: float) -> int | None:
+    """Calls whose masks, taken together, surely differ from fresh ones; None: too many.
+
+    Two masks of D units that are drawn by the law agree with probability (q^2 + (1 - q)^2)^D.
+    """
+    bits = -units * math.log2(rate**2 + (1 - rate) ** 2)
+    if bits * _MOST_CALLS < _SURELY_BITS:
+        return None
+    return math.ceil(_SURELY_BITS / bits)
+
+
+def too_alike(shape: tuple[int, ...], rate: float) -> Finding:
+    """What to say where correct masks agree by chance."""
+    return Finding(
+        "not-applicable",
+        f"masks of shape {shape} at rate {rate:g} agree by chance, even those of correct code",
+    )
+
+
+def lacks_noise(mask: bytes, x: Array, calls: int) -> bool:
+    """Whether the masks of these calls keep every unit, or drop every unit."""
+    return mask in (mask_of(np.ones(x.shape)) * calls, bytes(len(mask)))
+
+
+def draw(bench: Bench, x: Array, rate: float, calls: int) -> bytes:
+    """The masks of so many calls in a row."""
+    return b"".join(mask_of(bench.caller.train(x.copy(), rate).y) for _ in range(calls))
+
+
+def draw_from(bench: Bench, number: int, x: Array, rate: float, calls: int) -> bytes:
+    """The masks of so many calls, after a restart with this seed or key."""
+    bench.caller.restart(number)
+    return draw(bench, x, rate, calls)
