@@ -1,0 +1,148 @@
+"""Which signatures agree with what was observed.
+
+A signature that agrees with everything observed explains it; where none does, those that agree in
+what they are about are named as parts of the answer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from dropout_stats.diagnose.signatures import DROPS, SIGNATURES, Signature
+from dropout_stats.laws import Law
+from dropout_stats.laws.reading import kept_tolerance
+from dropout_stats.results import Result
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What was observed at one rate and type; None where it could not be."""
+
+    rate: float
+    dtype: str
+    keep: tuple[float, float] | None
+    kept: float | None
+    evaluation: float | None
+
+
+def explaining(results: Sequence[Result], law: Law) -> list[Signature]:
+    """The signatures that explain everything that was observed, the simplest first."""
+    observed = _observe(results)
+    found = [s for s in _of(law) if _deviates(s, observed, law) and _explains(s, observed, law)]
+    return _simplest_first(found)
+
+
+def partly_explaining(results: Sequence[Result], law: Law) -> list[Signature]:
+    """The signatures that agree in what they are about."""
+    observed = _observe(results)
+    return [s for s in _of(law) if _is_part(s, observed, law)]
+
+
+def same_at_all_rates(results: Sequence[Result]) -> bool:
+    """Whether one share of kept units, neither none nor all, fits what was seen at all rates."""
+    seen = [one for one in _observe(results) if one.keep]
+    low = max((one.keep[0] for one in seen if one.keep), default=0.0)
+    high = min((one.keep[1] for one in seen if one.keep), default=1.0)
+    return len({one.rate for one in seen}) > 1 and 0 < low <= high < 1
+
+
+def _of(law: Law) -> list[Signature]:
+    return [s for s in SIGNATURES if not s.laws or law.name in s.laws]
+
+
+def _observe(results: Iterable[Result]) -> list[Observed]:
+    by_place: dict[tuple[float, str], dict[str, Result]] = {}
+    for result in results:
+        if result.case.rate is not None and not result.case.variant:
+            place = by_place.setdefault((result.case.rate, result.case.dtype), {})
+            place[result.check] = result
+    return [
+        Observed(
+            rate=rate,
+            dtype=dtype,
+            keep=_interval(found.get("rate.marginal")),
+            kept=_kept(found.get("support.kept_value")),
+            evaluation=_evaluation(found.get("inference.law")),
+        )
+        for (rate, dtype), found in by_place.items()
+        if 0 < rate < 1
+    ]
+
+
+def _interval(result: Result | None) -> tuple[float, float] | None:
+    evidence = result.evidence if result else None
+    if result is None or evidence is None or result.verdict == "inconclusive":
+        return None
+    return (evidence.low or 0.0, 1.0 if evidence.high is None else evidence.high)
+
+
+def _kept(result: Result | None) -> float | None:
+    """The one factor of kept values; NaN, which agrees with nothing, where there are several."""
+    if result is None or result.evidence is None:
+        return None
+    if result.verdict == "fail" and result.evidence.estimate is None:
+        return math.nan
+    return result.evidence.estimate
+
+
+def _evaluation(result: Result | None) -> float | None:
+    evidence = result.evidence if result else None
+    if evidence is None:
+        return None
+    if evidence.estimate is None and evidence.low is not None and evidence.high is not None:
+        return DROPS if min(abs(evidence.low), abs(evidence.high)) == 0 else None
+    return evidence.estimate
+
+
+def _expected(s: Signature, law: Law, rate: float) -> tuple[float, float, float]:
+    return (
+        s.keep(rate) if s.keep else 1 - rate,
+        (s.kept or law.kept_factor)(rate),
+        (s.evaluation or law.evaluation_factor)(rate),
+    )
+
+
+def _explains(s: Signature, observed: Sequence[Observed], law: Law) -> bool:
+    return all(_agrees(seen, *_expected(s, law, seen.rate)) for seen in observed)
+
+
+def _is_part(s: Signature, observed: Sequence[Observed], law: Law) -> bool:
+    """Whether the signature agrees, in what it is about, wherever that was observed."""
+    about = [
+        Observed(
+            seen.rate,
+            seen.dtype,
+            seen.keep if s.keep else None,
+            seen.kept if s.kept else None,
+            seen.evaluation if s.evaluation else None,
+        )
+        for seen in observed
+    ]
+    return _deviates(s, about, law) and _explains(s, about, law)
+
+
+def _deviates(s: Signature, observed: Sequence[Observed], law: Law) -> bool:
+    """Whether what was observed is the bug's rather than the law's."""
+    lawful = Signature("", "", "")
+    return not _explains(lawful, observed, law) and any(
+        _expected(s, law, seen.rate) != _expected(lawful, law, seen.rate) for seen in observed
+    )
+
+
+def _simplest_first(found: list[Signature]) -> list[Signature]:
+    return sorted(found, key=lambda s: sum(f is not None for f in (s.keep, s.kept, s.evaluation)))
+
+
+def _agrees(seen: Observed, keep: float, kept: float, evaluation: float) -> bool:
+    tolerance = 4 * kept_tolerance(seen.dtype, seen.rate)
+    return (
+        (seen.keep is None or seen.keep[0] <= keep <= seen.keep[1])
+        and (seen.kept is None or keep == 0 or _near(seen.kept, kept, tolerance))
+        and (seen.evaluation is None or _near(seen.evaluation, evaluation, tolerance))
+    )
+
+
+def _near(one: float, other: float, tolerance: float) -> bool:
+    return abs(one - other) <= tolerance * max(abs(one), abs(other))
