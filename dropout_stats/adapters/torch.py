@@ -64,6 +64,7 @@ def adapt(
 
 def _bridge(device: str, conventions: Conventions) -> Bridge:
     def to_native(x: Array) -> torch.Tensor:
+        x = _taken(x)
         if x.dtype.name == "bfloat16":
             return torch.from_numpy(x.view(np.int16)).view(torch.bfloat16).to(device)
         return torch.from_numpy(x).to(device)
@@ -76,6 +77,12 @@ def _bridge(device: str, conventions: Conventions) -> Bridge:
         seed=torch.manual_seed,
         conventions=conventions,
     )
+
+
+def _taken(x: Array) -> Array:
+    """The array, copied where no tensor can be a view of it; other strides stay as they are."""
+    can_view = x.flags.writeable and all(stride >= 0 for stride in x.strides)
+    return x if can_view else x.copy()
 
 
 def _to_numpy(y: Any) -> Any:
