@@ -11,6 +11,7 @@ from dropout_stats.errors import UsageError, did_you_mean
 RateArgument = Literal["rate", "keep_prob"]
 RateDomain = Literal["unspecified", "[0, 1]", "[0, 1)"]
 InvalidRates = Literal["unspecified", "raise"]
+DroppedNonfinite = Literal["unspecified", "zero", "propagate"]
 Randomness = Literal["global", "key", "owned", "none"]
 
 
@@ -26,6 +27,8 @@ class Conventions:
         rate_domain: `"[0, 1]"`: rate 1 must drop everything; `"[0, 1)"`: rate 1 is invalid;
             `"unspecified"`: what happens at rate 1 is only recorded.
         invalid_rates: `"raise"`: -0.1, 1.1, NaN (and 1 outside the domain) must raise.
+        dropped_nonfinite: what a dropped NaN or infinity becomes: `"zero"`, or NaN where the mask
+            is multiplied (`"propagate"`); `"unspecified"`: it is only recorded.
         randomness: where its noise comes from: `"global"` generators, a `"key"` handed to each
             call, a generator that it has `"owned"`, or `"none"`; None: as its parameters are named,
             else global.
@@ -39,6 +42,7 @@ class Conventions:
     rate_argument: RateArgument | None = None
     rate_domain: RateDomain = "unspecified"
     invalid_rates: InvalidRates = "unspecified"
+    dropped_nonfinite: DroppedNonfinite = "unspecified"
     randomness: Randomness | None = None
     ndims: tuple[int, int] = (0, 5)
     max_shapes: int | None = None
@@ -51,6 +55,7 @@ class Conventions:
         _choose("rate_argument", self.rate_argument, (None, *get_args(RateArgument)))
         _choose("rate_domain", self.rate_domain, get_args(RateDomain))
         _choose("invalid_rates", self.invalid_rates, get_args(InvalidRates))
+        _choose("dropped_nonfinite", self.dropped_nonfinite, get_args(DroppedNonfinite))
         _choose("randomness", self.randomness, (None, *get_args(Randomness)))
         low, high = self.ndims
         if not 0 <= low <= high:

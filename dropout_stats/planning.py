@@ -94,6 +94,7 @@ class Plan:
         resolution: departure of the keep probability for the first type, in standard deviations.
         max_seconds: time for the streams.
         seconds: estimated time of a conforming run; None before it was measured.
+        shapes_given: whether the caller chose the shapes.
 
     """
 
@@ -112,6 +113,7 @@ class Plan:
     resolution: float
     max_seconds: float
     seconds: float | None = None
+    shapes_given: bool = False
 
     @property
     def units(self) -> int:
@@ -229,6 +231,7 @@ def make_plan(
         power=power,
         resolution=finest,
         max_seconds=max_seconds,
+        shapes_given=given is not None,
     )
 
 

@@ -35,7 +35,15 @@ class Run:
     ) -> None:
         self.plan = plan
         caller = Caller(target, plan.conventions, plan.seed)
-        self._bench = Bench(caller, plan.law, plan.conventions, plan.seed, plan.shapes, plan.power)
+        self._bench = Bench(
+            caller,
+            plan.law,
+            plan.conventions,
+            plan.seed,
+            plan.shapes,
+            plan.power,
+            only_these_shapes=plan.shapes_given or plan.conventions.max_shapes is not None,
+        )
         self._observations: dict[str, None] = dict.fromkeys(target.notes)
         self._clock = clock
         self._seconds_left = 0.0
@@ -44,7 +52,7 @@ class Run:
     @property
     def observations(self) -> tuple[str, ...]:
         """What the target did where it declared nothing, and what an adapter assumed."""
-        return tuple(self._observations | self._bench.caller.observations)
+        return tuple(self._observations | self._bench.observations)
 
     def results(self) -> Iterator[Result]:
         """Do all of it, in the order of the plan."""

@@ -9,7 +9,9 @@ from dropout_stats.checks import (
     interface,
     limits,
     moments,
+    precision,
     rate,
+    structure,
     support,
 )
 from dropout_stats.checks.check import Check, Probe, StreamCheck
@@ -27,6 +29,11 @@ ALL: tuple[Check, ...] = (
     limits.RATE_ONE,
     support.KEPT_VALUE,
     support.RETURNED_MASK,
+    structure.SHAPES,
+    structure.LAYOUTS,
+    structure.VALUES,
+    structure.RATES,
+    precision.VALUES,
     rate.MARGINAL,
     moments.MEAN,
     moments.NOISE_MEAN,
