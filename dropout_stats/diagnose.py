@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from dropout_stats.laws import Law
 from dropout_stats.laws.reading import kept_tolerance
+from dropout_stats.quantised import quantised
 from dropout_stats.results import Diagnosis, Result
 
 _OfRate = Callable[[float], float]
@@ -279,7 +280,8 @@ def diagnose(results: Sequence[Result], law: Law) -> tuple[Diagnosis, ...]:
     shared = "calls.count_dispersion" in failed
     parts = [] if shared else [s for s in bugs if _is_part(s, observed, law)]
     found = _simplest_first(explaining) or parts
-    named = [Diagnosis(s.name, s.explanation, s.fix) for s in found]
+    named = [] if explaining else list(quantised(results, law))
+    named += [Diagnosis(s.name, s.explanation, s.fix) for s in found]
     named += [cause for check, cause in _BY_CHECK if check in failed - _explained(failed, results)]
     by_name = {diagnosis.name: diagnosis for diagnosis in reversed(named)}
     return tuple(dict.fromkeys(by_name[diagnosis.name] for diagnosis in named))

@@ -280,13 +280,14 @@ def _stream_plan(
     power: float,
     resolution: float,
 ) -> StreamPlan:
-    keep_prob = 1 - rate
+    keep_prob = law.keep_probs(rate)[0]
+    power_of_one = 1 - (1 - power) / len(law.keep_probs(rate))  # see Setting.keep_test
     departure = rate_departure(rate, resolution)
-    fixed = fixed_sample(keep_prob, departure, share.probability, power)
+    fixed = fixed_sample(keep_prob, departure, share.probability, power_of_one)
     shape = _stream_shape(conventions, given, fixed, rate)
     units = math.prod(shape)
     cap_calls = max(
-        math.ceil(cap(keep_prob, departure, share.probability, power) / units), _LEAST_CALLS
+        math.ceil(cap(keep_prob, departure, share.probability, power_of_one) / units), _LEAST_CALLS
     )
     expected = max(math.ceil(CONFORMING_FACTOR * fixed / units), _LEAST_CALLS // 2)
     return StreamPlan(

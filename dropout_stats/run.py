@@ -251,7 +251,8 @@ def _reproduce(plan: Plan, case: Case) -> str:
     rate = "" if case.rate in (None, 0.0, 1.0) else f"{case.rate!r}"
     if plan.spec is not None:
         words = ["dropout-stats check", plan.spec]
-        words += [] if "--law" in plan.spec else [f"--law {plan.law.name}"]
+        named = "--law" in plan.spec or plan.law_source == "target"
+        words += [] if named else [f"--law {plan.law.name}"]
         words += ["--keep-prob"] if plan.conventions.rate_argument == "keep_prob" else []
         words += [f"--rates {rate}"] if rate else []
         words += [f"--resolution {plan.resolution!r}"] if plan.resolution_given else []
@@ -259,6 +260,6 @@ def _reproduce(plan: Plan, case: Case) -> str:
     rates = f"rates=[{rate}], " if rate else ""
     rates += f"resolution={plan.resolution!r}, " if plan.resolution_given else ""
     return (
-        f"ds.check(target, ds.laws.{type(plan.law).__name__}(), {rates}dtypes=[{case.dtype!r}], "
+        f"ds.check(target, ds.laws.{plan.law}, {rates}dtypes=[{case.dtype!r}], "
         f"checks=[{case.check!r}], seed={plan.seed})"
     )

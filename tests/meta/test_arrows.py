@@ -26,7 +26,8 @@ MAY_IMPORT = {
     # report only to render `str(plan)`; report knows a plan as a type alone
     "planning": {"checks", "evidence", "laws", "conventions", "results", "report", *LEAVES},
     "run": {"planning", "checks", "call", "target", "laws", "results", "errors"},
-    "diagnose": {"laws", "results"},
+    "quantised": {"laws", "results", "dtypes"},
+    "diagnose": {"laws", "results", "quantised"},
     "report": {"results", "errors"},
     "api": {
         "adapters",
