@@ -67,7 +67,7 @@ class Possible:
     def _kept(self, given: NDArray[Any], exact: NDArray[Any], got: NDArray[Any]) -> _Mask:
         held = dtypes.precision(self.dtype)
         near = np.abs(got - exact) <= self.tolerance * np.abs(exact) + held.tiny
-        near &= (got == 0) | (given != 0)
+        near &= np.isfinite(exact) & ((got == 0) | (given != 0))
         return np.asarray(near | (np.isnan(given) & np.isnan(got)) | self._over(exact, got))
 
     def _over(self, exact: NDArray[Any], got: NDArray[Any]) -> _Mask:

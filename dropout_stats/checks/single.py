@@ -74,7 +74,7 @@ def make(call: Call, seed: int) -> Made:
 
 
 def _fortran(values: Array) -> Made:
-    x = np.asfortranarray(values)
+    x = np.array(values, order="F")
     return Made(x, x)
 
 
