@@ -475,3 +475,16 @@ def test_half_precision_overflows_lawfully():
     x = np.array([60000.0, 60000.0, 40000.0, 60000.0], np.float16)
     y = np.array([np.inf, 65504.0, np.inf, 60000.0], np.float16)
     assert training(0.3, "float16").wrong(x, y).tolist() == [False, False, True, True]
+
+
+def test_a_run_inside_a_hypothesis_test_of_the_caller_works():
+    from hypothesis import HealthCheck, given, settings
+    from hypothesis import strategies as st
+
+    @settings(max_examples=2, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(st.integers(0, 5))
+    def test(seed):
+        report = judge(TailIsNotScaled().target(), seed=seed, checks=["structure.shapes"])
+        assert report.verdict == "fail"
+
+    test()

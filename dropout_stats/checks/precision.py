@@ -22,60 +22,77 @@ from dropout_stats.results import Case, Evidence, Finding
 
 _INPUTS = 16  # different inputs, each repeated all over the call
 _HALVES = ("float16", "bfloat16")
+_UNITS = 4096
+_MOST_CALLS = 64  # of tiny shapes
 
 
 def _values(bench: Bench, case: Case) -> Finding:
     rate, shape = case.rate or 0.0, bench.largest_shape
-    declared = bench.conventions.output_dtype(case.dtype)
     inputs = bench.inputs((_INPUTS,), case.dtype, case.id)
     x = np.resize(inputs, shape)
+    calls = min(_MOST_CALLS, max(1, _UNITS // x.size))
     bench.caller.seed(case.id)
+    y = np.stack([_train(bench, x, rate) for _ in range(calls)])
+    possible = pointwise.training(bench.law, rate, y.dtype.name, "unspecified")
+    for one in y:
+        wrong = possible.wrong(x, one)
+        if wrong.any():
+            index = tuple(int(i) for i in np.unravel_index(int(np.argmax(wrong)), shape))
+            return Finding(
+                "fail",
+                f"train{_words(x, rate)}: no rounding gives what {int(wrong.sum())} of "
+                f"{wrong.size} units became: at index {index} the input {float(x[index]):.9g} became "
+                f"{float(one[index]):.9g}; expected {possible.expected(float(x[index]))}",
+            )
+    return _describe(bench, np.broadcast_to(x, y.shape), y, rate)
+
+
+def _train(bench: Bench, x: Array, rate: float) -> Array:
     y = bench.caller.train(x.copy(), rate).y
-    call = f"train(x of shape {shape} {case.dtype}, rate={rate:g})"
-    if y.shape != shape or y.dtype.name != declared:
+    declared = bench.conventions.output_dtype(x.dtype.name)
+    if y.shape != x.shape or y.dtype.name != declared:
         raise TargetError(
-            call,
-            f"returned the shape {y.shape} in {y.dtype.name}; expected {shape} in {declared}",
+            f"train{_words(x, rate)}",
+            f"returned the shape {y.shape} in {y.dtype.name}; expected {x.shape} in {declared}",
         )
-    possible = pointwise.training(bench.law, rate, declared, "unspecified")
-    wrong = possible.wrong(x, y)
-    if wrong.any():
-        index = tuple(int(i) for i in np.unravel_index(int(np.argmax(wrong)), shape))
-        return Finding(
-            "fail",
-            f"{call}: no rounding gives what {int(wrong.sum())} of {wrong.size} units became: at "
-            f"index {index} the input {float(x[index]):.9g} became {float(y[index]):.9g}; expected "
-            f"{possible.expected(float(x[index]))}",
-        )
-    return _describe(bench, x, y, rate)
+    return y.copy()  # a target may use one buffer for all
+
+
+def _words(x: Array, rate: float) -> str:
+    return f"(x of shape {x.shape} {x.dtype.name}, rate={rate:g})"
 
 
 def _describe(bench: Bench, x: Array, y: Array, rate: float) -> Finding:
     kept = y != 0
     units = int(kept.sum())
     if not units:
-        return Finding("inconclusive", "no unit was kept", Evidence(0))
-    several = {
-        given: values
-        for given in np.unique(x).tolist()
-        if len(values := np.unique(y[kept & (x == given)]).tolist()) > 1
-    }
+        return Finding(
+            "not-applicable", f"none of {y.size} units was kept, so no kept value was seen"
+        )
+    several = _several(x[kept], y[kept])
     if several:
-        given, values = next(iter(several.items()))
         bench.observe(
-            f"kept units of one call are not all rounded alike in {x.dtype.name}",
-            f"the input {given:.9g} became {' and '.join(f'{value:.9g}' for value in values)}",
+            f"kept units of one input are not all rounded alike in {x.dtype.name}", several
         )
     how = _rounding(x[kept], y[kept], bench.law.kept_factor(rate), rate)
-    if how and not several and x.dtype.name in _HALVES and how != _ONCE:
+    if how not in (None, _ONCE) and x.dtype.name in _HALVES:
         bench.observe(f"in {x.dtype.name}, {how}")
+    seen = "several outputs for one of them" if several else "one output for each"
     return Finding(
         "pass",
-        f"{units} kept units of {len(np.unique(x))} inputs: "
-        + (f"{len(several)} inputs have several outputs" if several else "one output for each")
-        + (f"; {how}" if how else ""),
+        f"{units} kept units of {len(np.unique(x))} inputs: {seen}" + (f"; {how}" if how else ""),
         Evidence(units),
     )
+
+
+def _several(x: Array, y: Array) -> str | None:
+    """Say which input became several outputs; None if each became one."""
+    for given in np.unique(x):
+        values = np.unique(y[x == given])
+        if len(values) > 1:
+            outputs = " and ".join(f"{float(value):.9g}" for value in values)
+            return f"the input {float(given):.9g} became {outputs}"
+    return None
 
 
 _ONCE = "the exact product is rounded once"
