@@ -13,6 +13,7 @@ from dropout_stats.values import listed, require, text, whole, wrong
 RateArgument = Literal["rate", "keep_prob"]
 RateDomain = Literal["unspecified", "[0, 1]", "[0, 1)"]
 InvalidRates = Literal["unspecified", "raise"]
+DroppedNonfinite = Literal["unspecified", "zero", "propagate"]
 Randomness = Literal["global", "key", "owned", "none", "unspecified"]
 IdleDraws = Literal["unspecified", "none"]
 Independence = Literal["unspecified", "independent"]
@@ -21,6 +22,7 @@ _ALLOWED: dict[str, tuple[str | None, ...]] = {
     "rate_argument": (None, *get_args(RateArgument)),
     "rate_domain": get_args(RateDomain),
     "invalid_rates": get_args(InvalidRates),
+    "dropped_nonfinite": get_args(DroppedNonfinite),
     "randomness": (None, *get_args(Randomness)),
     "idle_draws": get_args(IdleDraws),
     "threads": get_args(Independence),
@@ -41,6 +43,8 @@ class Conventions:
         rate_domain: `"[0, 1]"`: rate 1 must drop everything; `"[0, 1)"`: rate 1 is invalid;
             `"unspecified"`: what happens at rate 1 is only recorded.
         invalid_rates: `"raise"`: -0.1, 1.1, NaN (and 1 outside the domain) must raise.
+        dropped_nonfinite: what a dropped NaN or infinity becomes: `"zero"`, or NaN where the mask
+            is multiplied (`"propagate"`); `"unspecified"`: it is only recorded.
         randomness: where its noise comes from: `"global"` generators, a `"key"` handed to each
             call, a generator that it has `"owned"`, or `"none"`; `"unspecified"`: what its seed
             does is only recorded; None: as its parameters are named, else global.
@@ -58,6 +62,7 @@ class Conventions:
     rate_argument: RateArgument | None = None
     rate_domain: RateDomain = "unspecified"
     invalid_rates: InvalidRates = "unspecified"
+    dropped_nonfinite: DroppedNonfinite = "unspecified"
     randomness: Randomness | None = None
     idle_draws: IdleDraws = "unspecified"
     threads: Independence = "unspecified"

@@ -53,12 +53,16 @@ class Precision:
         eps: distance from 1 to the next number.
         tiny: smallest positive number.
         mantissa_bits: stored bits of the fraction.
+        normal: smallest positive number that is not subnormal.
+        largest: largest finite number.
 
     """
 
     eps: float
     tiny: float
     mantissa_bits: int
+    normal: float
+    largest: float
 
 
 @cache
@@ -69,7 +73,13 @@ def precision(name: str) -> Precision:
         info = importlib.import_module("ml_dtypes").finfo(dtype)
     else:
         info = np.finfo(dtype)
-    return Precision(float(info.eps), float(info.smallest_subnormal), int(info.nmant))
+    return Precision(
+        eps=float(info.eps),
+        tiny=float(info.smallest_subnormal),
+        mantissa_bits=int(info.nmant),
+        normal=float(info.smallest_normal),
+        largest=float(info.max),
+    )
 
 
 def working(name: str) -> np.dtype[np.generic]:

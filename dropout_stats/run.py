@@ -43,6 +43,7 @@ class Run:
             shapes=plan.shapes,
             large_shape=plan.large_shape,
             power=power,
+            only_these_shapes=bool(plan.asked.shapes) or plan.conventions.max_shapes is not None,
         )
         self._observations: dict[str, None] = dict.fromkeys(target.notes)
         self._clock = clock
@@ -52,7 +53,7 @@ class Run:
     @property
     def observations(self) -> tuple[str, ...]:
         """What the target did where it declared nothing, and what an adapter assumed."""
-        return tuple(self._observations | self._bench.caller.observations)
+        return tuple(self._observations | self._bench.observations)
 
     def results(self) -> Iterator[Result]:
         """Do all of it, in the order of the plan."""

@@ -147,15 +147,16 @@ def _special(
 def _planned(
     draft: _Draft, law: Law, conventions: Conventions, asked: Asked, share: Share
 ) -> StreamPlan:
-    keep_prob, power = 1 - draft.rate, asked.power
+    lawful, power = law.keep_probs(draft.rate), asked.power
+    keep_prob, power_of_one = lawful[0], 1 - (1 - power) / len(lawful)  # see Setting.keep_test
     departure = rate_departure(draft.rate, draft.resolution)
-    fixed = fixed_sample(keep_prob, departure, share.probability, power)
+    fixed = fixed_sample(keep_prob, departure, share.probability, power_of_one)
     shape = draft.shape or _stream_shape(conventions, asked.shapes, fixed, draft.rate)
     units = math.prod(shape)
     if draft.calls:
         expected, cap_calls = draft.calls, _CAP * draft.calls
     else:
-        most = cap(keep_prob, departure, share.probability, power)
+        most = cap(keep_prob, departure, share.probability, power_of_one)
         cap_calls = max(math.ceil(most / units), _LEAST_CALLS)
         expected = max(math.ceil(CONFORMING_FACTOR * fixed / units), _LEAST_CALLS // 2)
     place = Place(shape, keep_prob, expected)

@@ -195,7 +195,8 @@ def test_the_input_handed_over_is_distinct_nonzero_and_of_mixed_sign():
         return zoo.Core().train(x, rate)
 
     conventions = ds.Conventions(dtypes=("float32", "float16", "bfloat16"))
-    ds.check(zoo.Core().target(train=train, conventions=conventions), **COARSE)
+    target = zoo.Core().target(train=train, conventions=conventions)
+    ds.check(target, **COARSE, skip=["structure.*", "precision.*"])  # they feed edges on purpose
     for (dtype, shape), x in seen.items():
         values = x.astype(np.float64).reshape(-1)
         assert (values != 0).all()

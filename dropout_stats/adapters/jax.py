@@ -15,7 +15,9 @@ from dropout_stats.target import Target
 
 # float64 needs a global switch of JAX that an adapter has no business to throw.
 DTYPES = tuple(name for name in dtypes.available() if name != "float64")
-CONVENTIONS = Conventions(dtypes=DTYPES, rate_argument="rate")
+# Each new shape is compiled, which takes a good part of a second.
+MAX_SHAPES = 8
+CONVENTIONS = Conventions(dtypes=DTYPES, rate_argument="rate", max_shapes=MAX_SHAPES)
 
 
 def adapt(target: Any, name: str) -> Target:
@@ -26,6 +28,7 @@ def adapt(target: Any, name: str) -> Target:
         to_key=to_key,
         vjp=vjp,
         optional_key=True,
+        conventions=Conventions(dtypes=("float32",), max_shapes=MAX_SHAPES),
     )
     if isinstance(target, type):
         return bridge.of_layer_class(target, name)

@@ -87,6 +87,7 @@ def _applied(function: type[torch.autograd.Function]) -> Any:
 
 def _bridge(device: str, conventions: Conventions) -> Bridge:
     def to_native(x: Array) -> torch.Tensor:
+        x = _taken(x)
         if x.dtype.name == "bfloat16":
             return torch.from_numpy(x.view(np.int16)).view(torch.bfloat16).to(device)
         return torch.from_numpy(x).to(device)
@@ -110,6 +111,12 @@ def _state(device: str) -> Any:
         return b"".join(one.numpy().tobytes() for one in states)
 
     return state
+
+
+def _taken(x: Array) -> Array:
+    """The array, copied where no tensor can be a view of it; other strides stay as they are."""
+    can_view = x.flags.writeable and all(stride >= 0 for stride in x.strides)
+    return x if can_view else x.copy()
 
 
 def _to_numpy(y: Any) -> Any:

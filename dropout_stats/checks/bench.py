@@ -54,6 +54,8 @@ class Bench:
         shapes: shapes that the target takes.
         large_shape: a shape of many units that it takes, too.
         power: probability of catching a departure as large as a stated resolution.
+        only_these_shapes: whether no other shape may be tried: the caller chose them, or each
+            costs a compilation.
 
     """
 
@@ -64,11 +66,23 @@ class Bench:
     shapes: tuple[tuple[int, ...], ...]
     large_shape: tuple[int, ...]
     power: float
+    only_these_shapes: bool = False
+    _observed: dict[str, str] = field(default_factory=dict)
     _answers: dict[tuple[object, ...], object] = field(default_factory=dict)
 
     def inputs(self, shape: tuple[int, ...], dtype: str, *labels: object) -> Array:
         """Return an input for one place of the run."""
         return distinct(np.random.default_rng(branch(self.seed, "inputs", *labels)), shape, dtype)
+
+    def observe(self, what: str, how: str = "") -> None:
+        """Record what the target does where it declared nothing; `how` of the first time only."""
+        self._observed.setdefault(what, how)
+
+    @property
+    def observations(self) -> dict[str, None]:
+        """What was recorded by checks and caller."""
+        said = [f"{what}: {how}" if how else what for what, how in self._observed.items()]
+        return self.caller.observations | dict.fromkeys(said)
 
     @property
     def largest_shape(self) -> tuple[int, ...]:

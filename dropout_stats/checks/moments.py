@@ -19,7 +19,12 @@ from dropout_stats.call import Caller
 from dropout_stats.checks.bench import Bench
 from dropout_stats.checks.calls import shared_noise
 from dropout_stats.checks.check import Probe, StreamCheck
-from dropout_stats.checks.rate import keep_evidence, keep_verdict, stands_by_calls
+from dropout_stats.checks.rate import (
+    keep_evidence,
+    keep_verdict,
+    nearest_keep_probs,
+    stands_by_calls,
+)
 from dropout_stats.checks.stream import Stream
 from dropout_stats.laws.reading import kept_tolerance
 from dropout_stats.results import Case, Evidence, Finding, Verdict
@@ -37,29 +42,30 @@ def _is_lawful(stream: Stream, kept: float) -> bool:
 
 def _needed_for_mean(stream: Stream, kept: float) -> tuple[float, ...]:
     if _is_lawful(stream, kept):
-        return (stream.setting.keep_prob,)
+        return nearest_keep_probs(stream)
     return (stream.setting.law.mean(stream.setting.rate) / kept,)
 
 
 def _needed_for_noise_mean(stream: Stream, kept: float) -> tuple[float, ...]:
     centre = _evaluation_factor(stream)
     if _is_lawful(stream, kept) and centre == _lawful_evaluation_factor(stream):
-        return (stream.setting.keep_prob,)
+        return nearest_keep_probs(stream)
     return (centre / kept,)
 
 
 def _needed_for_variance(stream: Stream, kept: float) -> tuple[float, ...]:
-    """Two of them: q and 1 - q give the same variance; () where none gives so large a one."""
+    """In pairs: q and 1 - q give the same variance; () where none gives so large a one."""
     if _is_lawful(stream, kept):
-        one = stream.setting.keep_prob
+        lawful = stream.setting.keep_probs
     else:
         declared = stream.setting.law.variance(stream.setting.rate)
         discriminant = 1 - 4 * declared / kept**2
         if discriminant < 0:
             return ()
-        one = (1 + math.sqrt(discriminant)) / 2
+        lawful = ((1 + math.sqrt(discriminant)) / 2,)
     share = stream.counts.share
-    return tuple(sorted((one, 1 - one), key=lambda q: abs(q - share)))
+    both = {q for one in lawful for q in (one, 1 - one)}
+    return tuple(sorted(both, key=lambda q: (abs(q - share), q)))
 
 
 def _lawful_evaluation_factor(stream: Stream) -> float:
@@ -193,6 +199,14 @@ def _zero(_: Stream) -> float:
     return 0.0
 
 
+def _law_noise_mean(stream: Stream) -> float:
+    """0, but for a quantised keep probability under the scale of the exact rate."""
+    law, rate = stream.setting.law, stream.setting.rate
+    if stream.setting.keep_prob == 1 - rate:
+        return 0.0
+    return law.mean(rate) - law.evaluation_factor(rate)
+
+
 def _law_mean(stream: Stream) -> float:
     return stream.setting.law.mean(stream.setting.rate)
 
@@ -215,7 +229,7 @@ NOISE_MEAN = _check(
     "A network is trained with one mean and used with another: dropping or scaling in evaluation, "
     "or a scale in neither pass.",
     _needed_for_noise_mean,
-    _explain("E[noise]/a", _needed_for_noise_mean, _mean_of, _evaluation_factor, _zero),
+    _explain("E[noise]/a", _needed_for_noise_mean, _mean_of, _evaluation_factor, _law_noise_mean),
 )
 
 VARIANCE = _check(
@@ -232,7 +246,7 @@ def _enumerated(bench: Bench, case: Case) -> Finding:
         return Finding("not-applicable", "the target does not take its noise from outside (apply)")
     rate, dtype = case.rate or 0.0, case.dtype
     x = bench.inputs(_enumerated_shape(bench.conventions.ndims), dtype, case.id)
-    mean, variance = _enumerate(bench.caller, x, rate)
+    mean, variance = _enumerate(bench.caller, x, rate, bench.law.keep_probs(rate)[0])
     given = np.asarray(x, np.float64)
     tolerance = 4 * kept_tolerance(bench.conventions.output_dtype(dtype), rate)
     for name, got, factor, scale in (
@@ -260,11 +274,13 @@ def _enumerated_shape(ndims: tuple[int, int]) -> tuple[int, ...]:
     return () if ndims[1] == 0 else (_ENUMERATED_UNITS, *(1,) * (rank - 1))
 
 
-def _enumerate(caller: Caller, x: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
+def _enumerate(
+    caller: Caller, x: np.ndarray, rate: float, keep_prob: float
+) -> tuple[np.ndarray, np.ndarray]:
     first, second = np.zeros(x.shape), np.zeros(x.shape)
     for bits in itertools.product((False, True), repeat=x.size):
         mask = np.array(bits).reshape(x.shape)
-        chance = rate ** int((~mask).sum()) * (1 - rate) ** int(mask.sum())
+        chance = (1 - keep_prob) ** int((~mask).sum()) * keep_prob ** int(mask.sum())
         y = caller.apply(x.copy(), mask, rate).astype(np.float64)
         first += chance * y
         second += chance * y**2

@@ -45,17 +45,28 @@ def stands_by_calls(stream: Stream, keep_prob: float) -> bool:
     return against >= stream.setting.share.log_threshold
 
 
+def nearest_keep_probs(stream: Stream) -> tuple[float, ...]:
+    """The lawful keep probabilities, the one nearest to the observed share first."""
+    lawful, share = stream.setting.keep_probs, stream.counts.share
+    return tuple(sorted(lawful, key=lambda keep_prob: abs(keep_prob - share)))
+
+
 def _decide(stream: Stream) -> Verdict:
-    return keep_verdict(stream, stream.setting.keep_prob)
+    """Fail where all lawful keep probabilities are refuted, pass where one is confirmed."""
+    verdicts = [keep_verdict(stream, keep_prob) for keep_prob in nearest_keep_probs(stream)]
+    if all(verdict == "fail" for verdict in verdicts):
+        return "fail"
+    return "pass" if "pass" in verdicts else "inconclusive"
 
 
 def _explain(stream: Stream, verdict: Verdict) -> Finding:
     setting = stream.setting
-    evidence = keep_evidence(stream, setting.keep_prob)
+    keep_prob = nearest_keep_probs(stream)[0]
+    evidence = keep_evidence(stream, keep_prob)
     counts = stream.counts
     seen = (
         f"kept {counts.successes} of {counts.trials} units = {counts.share:.7g}; "
-        f"declared keep probability {setting.keep_prob:.7g} (rate {setting.rate:g})"
+        f"declared keep probability {_declared(setting.keep_probs)} (rate {setting.rate:g})"
     )
     if verdict == "pass":
         message = f"{seen}. A difference of {evidence.resolution:.2g} would have been caught"
@@ -68,7 +79,7 @@ def _explain(stream: Stream, verdict: Verdict) -> Finding:
             evidence,
         )
     dependence = shared_noise(stream)
-    if dependence and not stands_by_calls(stream, setting.keep_prob):
+    if dependence and not stands_by_calls(stream, keep_prob):
         return Finding(
             "inconclusive",
             f"{seen}. But {dependence}, so these units are not so many independent draws. With "
@@ -83,6 +94,10 @@ def _explain(stream: Stream, verdict: Verdict) -> Finding:
         f"10^{setting.share.log_threshold / math.log(10):.1f})",
         evidence,
     )
+
+
+def _declared(keep_probs: tuple[float, ...]) -> str:
+    return " or ".join(f"{keep_prob:.7g}" for keep_prob in keep_probs)
 
 
 MARGINAL = StreamCheck(

@@ -62,9 +62,14 @@ class Setting:
     power: float
 
     @property
+    def keep_probs(self) -> tuple[float, ...]:
+        """The lawful keep probabilities: 1 - rate, or its neighbours on a declared grid."""
+        return self.law.keep_probs(self.rate)
+
+    @property
     def keep_prob(self) -> float:
-        """1 - rate."""
-        return 1 - self.rate
+        """The nearest of them to 1 - rate."""
+        return self.keep_probs[0]
 
     @property
     def units(self) -> int:
@@ -82,8 +87,12 @@ class Setting:
         return kept_tolerance(self.output_dtype, self.rate)
 
     def keep_test(self, keep_prob: float) -> BernoulliTest:
-        """Return the test of the counts against this keep probability."""
-        return bernoulli_test(keep_prob, self.departure, self.power, FLOAT32_BAND)
+        """Return the test of the counts against this keep probability.
+
+        A pass needs one of the lawful ones to be confirmed: they share the chance of a miss.
+        """
+        missed = (1 - self.power) / len(self.keep_probs)
+        return bernoulli_test(keep_prob, self.departure, 1 - missed, FLOAT32_BAND)
 
 
 @dataclass

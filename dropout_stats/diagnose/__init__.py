@@ -8,6 +8,7 @@ from dataclasses import replace
 from dropout_stats.diagnose.causes import blames_draws, name_causes
 from dropout_stats.diagnose.failures import Failures, failures_of
 from dropout_stats.diagnose.matching import explaining, partly_explaining, same_at_all_rates
+from dropout_stats.diagnose.quantised import quantised
 from dropout_stats.laws import Law
 from dropout_stats.results import Diagnosis, Result
 
@@ -54,9 +55,9 @@ def _signatures(results: Sequence[Result], law: Law, failures: Failures) -> list
         return []
     if not found and same_at_all_rates(results):
         return [_NO_RATE]
-    return [
-        Diagnosis(s.name, s.explanation, s.fix) for s in found or partly_explaining(results, law)
-    ]
+    coarse = [] if found else list(quantised(results, law))
+    bugs = found or partly_explaining(results, law)
+    return [*coarse, *(Diagnosis(bug.name, bug.explanation, bug.fix) for bug in bugs)]
 
 
 def _only_type(results: Sequence[Result], failures: Failures) -> str | None:

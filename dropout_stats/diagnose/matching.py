@@ -98,7 +98,7 @@ def _evaluation(result: Result | None) -> float | None:
 
 def _expected(s: Signature, law: Law, rate: float) -> tuple[float, float, float]:
     return (
-        s.keep(rate) if s.keep else 1 - rate,
+        s.keep(rate) if s.keep else law.keep_probs(rate)[0],
         (s.kept or law.kept_factor)(rate),
         (s.evaluation or law.evaluation_factor)(rate),
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dropout_stats.laws.grid import keep_probs, valid_bits
 from dropout_stats.laws.reading import Array, Reader, Reading, kept_tolerance
 
 
@@ -16,10 +17,14 @@ class Law(Protocol):
     """The declared probability law of a training pass, and the function of an evaluation pass.
 
     A training pass multiplies each unit by an independent multiplier M. The laws here are
-    two-valued: M is `kept_factor(rate)` with probability 1 - rate and 0 otherwise.
+    two-valued: M is `kept_factor(rate)` with the keep probability and 0 otherwise.
     """
 
     name: ClassVar[str]
+
+    def keep_probs(self, rate: float) -> tuple[float, ...]:
+        """The keep probabilities that are lawful, the nearest to 1 - rate first."""
+        ...
 
     def kept_factor(self, rate: float) -> float:
         """Return the multiplier of a kept unit."""
@@ -62,7 +67,31 @@ class Law(Protocol):
 
 @dataclass(frozen=True)
 class TwoValued:
-    """Closed forms shared by the laws whose multiplier is 0 or one kept factor."""
+    """Closed forms shared by the laws whose multiplier is 0 or one kept factor.
+
+    Args:
+        rate_bits: the keep probability is held as a multiple of 2^-rate_bits: either neighbour of
+            1 - rate is lawful, and the closed forms are those of the nearest. The kept factor stays
+            that of the rate. None: the keep probability is 1 - rate.
+
+    """
+
+    rate_bits: int | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        valid_bits(self.rate_bits)
+
+    def __str__(self) -> str:
+        bits = "" if self.rate_bits is None else f"rate_bits={self.rate_bits}"
+        return f"{type(self).__name__}({bits})"
+
+    def keep_probs(self, rate: float) -> tuple[float, ...]:
+        """1 - rate, or its neighbours on the grid, the nearest first."""
+        return keep_probs(rate, self.rate_bits)
+
+    def keep_prob(self, rate: float) -> float:
+        """The nearest of them."""
+        return self.keep_probs(rate)[0]
 
     def kept_factor(self, rate: float) -> float:
         """Return the multiplier of a kept unit."""
@@ -73,12 +102,15 @@ class TwoValued:
         raise NotImplementedError
 
     def mean(self, rate: float) -> float:
-        """E[M] = (1 - rate) * kept factor; 0 at rate 1."""
-        return 0.0 if rate == 1 else (1 - rate) * self.kept_factor(rate)
+        """E[M] = keep_prob * kept factor; 0 at rate 1."""
+        return 0.0 if rate == 1 else self.keep_prob(rate) * self.kept_factor(rate)
 
     def variance(self, rate: float) -> float:
-        """Var[M] = rate * (1 - rate) * kept factor^2; 0 at rate 1."""
-        return 0.0 if rate == 1 else rate * (1 - rate) * self.kept_factor(rate) ** 2
+        """Var[M] = keep_prob * (1 - keep_prob) * kept factor^2; 0 at rate 1."""
+        if rate == 1:
+            return 0.0
+        keep_prob = self.keep_prob(rate)
+        return (1 - keep_prob) * keep_prob * self.kept_factor(rate) ** 2
 
     def support(self, rate: float) -> tuple[float, ...]:
         """The values that M takes with positive probability."""
@@ -90,8 +122,8 @@ class TwoValued:
     def sample(
         self, rng: np.random.Generator, shape: tuple[int, ...], rate: float
     ) -> NDArray[np.bool_]:
-        """Draw a keep mask: each entry is True with probability 1 - rate."""
-        return np.asarray(rng.random(shape) >= rate)
+        """Draw a keep mask: each entry is True with the keep probability."""
+        return np.asarray(rng.random(shape) >= 1 - self.keep_prob(rate))
 
     def apply(self, x: Array, noise: NDArray[np.bool_], rate: float) -> Array:
         """Multiply the kept units by the kept factor, in the type of x; the others become 0."""

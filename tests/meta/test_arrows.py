@@ -73,7 +73,7 @@ MAY_IMPORT = {
         "results",
         "errors",
     },
-    "diagnose": {"laws", "results"},
+    "diagnose": {"laws", "results", "dtypes"},
     "report": {"results", "errors"},
     "api": {
         "adapters",

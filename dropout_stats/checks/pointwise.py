@@ -1,0 +1,116 @@
+"""Which outputs a law can produce, unit by unit, for any input: zeros and non-finite ones too.
+
+Nothing is recovered here. Where the input is 0 or not finite, a mask cannot be read back; whether
+the output is possible can still be said.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dropout_stats import dtypes
+from dropout_stats.conventions import DroppedNonfinite
+from dropout_stats.laws import Law
+from dropout_stats.laws.reading import Array, kept_tolerance
+
+_Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Possible:
+    """What may become of a unit.
+
+    Args:
+        factor: output/input of a kept unit.
+        dtype: type of the output.
+        tolerance: relative tolerance of a kept value.
+        keeps: whether a unit may be kept.
+        drops: whether it may be dropped.
+        nonfinite: what is declared of a dropped NaN or infinity.
+
+    """
+
+    factor: float
+    dtype: str
+    tolerance: float
+    keeps: bool = True
+    drops: bool = True
+    nonfinite: DroppedNonfinite = "unspecified"
+
+    def wrong(self, x: Array, y: Array) -> _Mask:
+        """Where the output is neither the kept value nor what a dropped unit becomes."""
+        given, got = x.astype(np.float64), y.astype(np.float64)
+        with np.errstate(all="ignore"):
+            exact = given * self.factor
+            right = self._flushed(x, exact, got)
+            if self.keeps:
+                right |= self._kept(given, exact, got)
+            if self.drops:
+                right |= self._dropped(exact, got)
+        return np.asarray(~right)
+
+    def expected(self, given: float) -> str:
+        """Say what the output should be for this input."""
+        kept = given * self.factor if self.keeps else 0.0
+        if not self.drops:
+            return f"{kept:.9g}"
+        dropped = "0" if np.isfinite(given) else self._word_of_dropped()
+        return f"{dropped} (dropped) or {kept:.9g} (kept)" if self.keeps else f"{dropped} (dropped)"
+
+    def _word_of_dropped(self) -> str:
+        return {"zero": "0", "propagate": "NaN", "unspecified": "0 or NaN"}[self.nonfinite]
+
+    def _kept(self, given: NDArray[Any], exact: NDArray[Any], got: NDArray[Any]) -> _Mask:
+        held = dtypes.precision(self.dtype)
+        near = np.abs(got - exact) <= self.tolerance * np.abs(exact) + held.tiny
+        near &= np.isfinite(exact) & ((got == 0) | (given != 0))
+        return np.asarray(near | (np.isnan(given) & np.isnan(got)) | self._over(exact, got))
+
+    def _over(self, exact: NDArray[Any], got: NDArray[Any]) -> _Mask:
+        """Too large for the type: infinite, or the largest number where arithmetic saturates."""
+        top = dtypes.precision(self.dtype).largest * (1 - self.tolerance)
+        return np.asarray(
+            (np.abs(exact) >= top) & (np.abs(got) >= top) & (np.sign(got) == np.sign(exact))
+        )
+
+    def _dropped(self, exact: NDArray[Any], got: NDArray[Any]) -> _Mask:
+        # A finite input whose kept value overflows is as good as infinite to whoever scales first.
+        finite = np.abs(exact) < dtypes.precision(self.dtype).largest * (1 - self.tolerance)
+        zero, nan = got == 0, np.isnan(got) & ~finite
+        if self.nonfinite == "zero":
+            return np.asarray(zero)
+        if self.nonfinite == "propagate":
+            return np.asarray((zero & np.isfinite(exact)) | nan)
+        return np.asarray(zero | nan)
+
+    def _flushed(self, x: Array, exact: NDArray[Any], got: NDArray[Any]) -> _Mask:
+        """Zero in place of a subnormal number: hardware may do that, and nobody is accused."""
+        normal = max(dtypes.precision(name).normal for name in (x.dtype.name, self.dtype))
+        smaller = np.minimum(np.abs(x.astype(np.float64)), np.abs(exact))
+        return np.asarray((got == 0) & (smaller < normal))
+
+
+def training(law: Law, rate: float, dtype: str, nonfinite: DroppedNonfinite) -> Possible:
+    """What a training pass may give; `dtype` is that of its output."""
+    return Possible(
+        factor=law.kept_factor(rate) if rate < 1 else 0.0,
+        dtype=dtype,
+        tolerance=kept_tolerance(dtype, rate),
+        keeps=rate < 1,
+        drops=rate > 0,
+        nonfinite=nonfinite,
+    )
+
+
+def evaluation(law: Law, rate: float, x_dtype: str, dtype: str) -> Possible:
+    """What an evaluation pass may give; the identity is exact, a factor may be rounded."""
+    factor = law.evaluation_factor(rate)
+    untouched = factor == 1 and x_dtype == dtype
+    # At rate 1 the factor may be 0, and 0 times infinity is NaN.
+    return Possible(
+        factor, dtype, 0.0 if untouched else kept_tolerance(dtype, rate), drops=factor == 0
+    )

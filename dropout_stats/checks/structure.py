@@ -1,0 +1,267 @@
+"""Does every single call obey the law, whatever its shape, layout, values and rate?
+
+Calls are generated, and each is held to what holds for every conforming call, exactly: shape, type,
+input unchanged, every output 0 or the kept value of the input at its own place, and the same for
+the evaluation pass and the gradient. A failure is reported by the smallest call that shows it.
+
+What a target does not declare is not held against it: 0-d and empty inputs, layouts and values
+that it refuses aloud, and what a dropped NaN becomes are observations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+
+from dropout_stats.checks import nonfinite, pointwise, strategies
+from dropout_stats.checks.bench import Bench
+from dropout_stats.checks.check import Probe
+from dropout_stats.checks.pointwise import Possible
+from dropout_stats.checks.single import C_ORDER, PLAIN, Call, make
+from dropout_stats.conventions import Conventions
+from dropout_stats.errors import TargetError
+from dropout_stats.laws.reading import Array, kept_tolerance
+from dropout_stats.results import Case, Finding
+
+_TRIES = 3  # passes of one call: with one, many of the tiny calls drop nothing or keep nothing
+
+# What is asked of one call: None, or what is wrong in words that follow the call.
+_Part: TypeAlias = Callable[[Bench, Call], str | None]
+
+
+def _training(bench: Bench, call: Call) -> str | None:
+    possible = pointwise.training(
+        bench.law,
+        call.rate,
+        bench.conventions.output_dtype(call.dtype),
+        bench.conventions.dropped_nonfinite,
+    )
+
+    def answer(x: Array) -> Array:
+        y = bench.caller.train(x, call.rate).y
+        if y.flags.writeable and np.may_share_memory(y, x):
+            bench.observe("where nothing is dropped, the training pass may return its input itself")
+        return y
+
+    for _ in range(_TRIES):
+        complaint = _pass(bench, call, answer, possible)
+        if complaint:
+            return f"train({call}) {complaint}"
+    return None
+
+
+def _evaluation(bench: Bench, call: Call) -> str | None:
+    declared = bench.conventions.output_dtype(call.dtype)
+    possible = pointwise.evaluation(bench.law, call.rate, call.dtype, declared)
+    complaint = _pass(bench, call, lambda x: bench.caller.evaluate(x, call.rate), possible)
+    return f"evaluate({call}) {complaint}" if complaint else None
+
+
+def _pass(
+    bench: Bench, call: Call, answer: Callable[[Array], Array], possible: Possible
+) -> str | None:
+    made = make(call, bench.seed)
+    given, memory = made.x.copy(), made.memory.tobytes()
+    y = answer(made.x)
+    if y.shape != call.shape:
+        return f"returned the shape {y.shape}; expected the shape of the input"
+    if y.dtype.name != possible.dtype:
+        return f"returned {y.dtype.name}; expected {possible.dtype}"
+    if made.memory.tobytes() != memory:
+        return "changed its input in place"
+    if not possible.drops and ((y == 0) & (given != 0)).any():
+        bench.observe("subnormal numbers may become 0")
+    return _impossible(given, y, possible)
+
+
+def _impossible(given: Array, y: Array, possible: Possible) -> str | None:
+    wrong = possible.wrong(given, y)
+    if not wrong.any():
+        return None
+    index = _first(wrong)
+    return (
+        f"is wrong at {int(wrong.sum())} of {wrong.size} units: at index {index} the input "
+        f"{float(given[index]):.9g} became {float(y[index]):.9g}; expected "
+        f"{possible.expected(float(given[index]))}"
+    )
+
+
+def _gradient(bench: Bench, call: Call) -> str | None:
+    made = make(call, bench.seed)
+    given = made.x.astype(np.float64)
+    dy = bench.inputs(call.shape, call.dtype, "single call dy", call)
+    y, dx = bench.caller.vjp(made.x, dy.copy(), call.rate)
+    if dx.shape != call.shape or dx.dtype.name != call.dtype:
+        return f"vjp({call}) returned dx of shape {dx.shape} {dx.dtype.name}; expected x's own"
+    with np.errstate(all="ignore"):
+        expected = dy.astype(np.float64) * y.astype(np.float64) / given
+    output = bench.conventions.output_dtype(call.dtype)
+    tolerance = 4 * max(kept_tolerance(name, call.rate) for name in (call.dtype, output))
+    wrong = ~(np.abs(dx.astype(np.float64) - expected) <= tolerance * np.abs(expected))
+    if not wrong.any():
+        return None
+    index = _first(wrong)
+    return (
+        f"vjp({call}) is wrong at {int(wrong.sum())} of {wrong.size} units: at index {index} "
+        f"dy = {float(dy[index]):.9g} and output/input = {float(y[index]) / given[index]:.9g}, so "
+        f"dx should be {expected[index]:.9g}; it is {float(dx[index]):.9g}"
+    )
+
+
+def _first(wrong: Array) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.unravel_index(int(np.argmax(wrong)), wrong.shape))
+
+
+def _parts(bench: Bench, case: Case, *, gradient: bool) -> list[_Part]:
+    """What to ask of each call; not what an ordinary call does wrong, which has its own checks."""
+    parts: list[_Part] = [_training]
+    ordinary = Call(bench.largest_shape, case.dtype, case.rate or 0.0)
+    if bench.caller.can_evaluate and _evaluates(bench, case):
+        parts.append(_evaluation)
+    # Where each shape costs a compilation, its gradient costs another, and a larger one.
+    gradient = gradient and bench.caller.can_differentiate and bench.conventions.max_shapes is None
+    if gradient and _differentiates(bench, ordinary):
+        parts.append(_gradient)
+    return parts
+
+
+def _evaluates(bench: Bench, case: Case) -> bool:
+    try:
+        return bench.evaluation(case.rate or 0.0, case.dtype).worst is None
+    except TargetError:
+        return False
+
+
+def _differentiates(bench: Bench, ordinary: Call) -> bool:
+    bench.caller.seed("single call", ordinary)
+    try:
+        return _gradient(bench, ordinary) is None
+    except TargetError:
+        return False
+
+
+@dataclass
+class _Search:
+    """One search: what was asked, answered and refused so far.
+
+    Args:
+        bench: the bench.
+        parts: what is asked of each call.
+        usual: the rate of the case, at which the target is known to answer.
+
+    """
+
+    bench: Bench
+    parts: Sequence[_Part]
+    usual: float
+    asked: int = 0
+    refused: int = 0
+    complaints: dict[Call, str] = field(default_factory=dict)
+
+    def is_wrong(self, call: Call) -> bool:
+        """Ask everything of one call; remember the first complaint."""
+        self.asked += 1
+        self.bench.caller.seed("single call", call)
+        try:
+            complaint = next(filter(None, (part(self.bench, call) for part in self.parts)), None)
+        except TargetError as error:
+            complaint = self._raised(call, error)
+        if complaint and call.is_degenerate:
+            self.bench.observe(complaint)
+        elif complaint:
+            self.complaints[call] = complaint
+        return call in self.complaints
+
+    def _raised(self, call: Call, error: TargetError) -> str | None:
+        """What to say of a call that raised; None where it was free to."""
+        undeclared = self._undeclared(call)
+        if not undeclared:
+            return f"{error.call.partition('(')[0]}({call}) {error.problem}"
+        self.refused += 1
+        if not call.is_degenerate:  # interface.degenerate records those
+            self.bench.observe(f"refuses {undeclared}", error.problem)
+        return None
+
+    def _undeclared(self, call: Call) -> str | None:
+        if call.is_degenerate:
+            return "0-d and empty inputs"
+        if call.layout != C_ORDER:
+            return f"an input in {call.layout}"
+        if call.filling != PLAIN:
+            return f"an input with {call.filling}"
+        free = self.bench.conventions.rate_domain == "unspecified"
+        return f"the rate {call.rate:g}" if free and call.rate not in (0.0, self.usual) else None
+
+
+_MakeSpace: TypeAlias = Callable[[Conventions, str, float, "strategies.Shapes"], strategies.Space]
+
+
+def _probe(
+    name: str,
+    question: str,
+    why: str,
+    make_space: _MakeSpace,
+    *,
+    examples: int,
+    gradient: bool = False,
+    afterwards: Callable[[Bench, Case], Finding | None] = lambda _, __: None,
+) -> Probe:
+    def ask(bench: Bench, case: Case) -> Finding:
+        rate = case.rate or 0.0
+        shapes = strategies.given_shapes(bench.shapes) if bench.only_these_shapes else None
+        space = make_space(bench.conventions, case.dtype, rate, shapes)
+        search = _Search(bench, _parts(bench, case, gradient=gradient), rate)
+        found = strategies.smallest(space, search.is_wrong, examples=examples, seed=bench.seed)
+        if found is not None:
+            return Finding(
+                "fail", f"{search.complaints[found]}. No smaller call was found to be wrong"
+            )
+        refused = f"; {search.refused} others were refused" if search.refused else ""
+        return afterwards(bench, case) or Finding(
+            "pass", f"{search.asked - search.refused} generated calls obey the law{refused}"
+        )
+
+    return Probe(id=f"structure.{name}", question=question, why=why, places="dtype", ask=ask)
+
+
+SHAPES = _probe(
+    "shapes",
+    "Does a call of any shape obey the law at every unit?",
+    "Tails of vector loops, blocks and threads: a size that is no multiple of 4, or one above "
+    "10,000, takes a path of its own; a gradient was wrong in one dimension only.",
+    strategies.space_of_shapes,
+    examples=80,
+    gradient=True,
+)
+
+LAYOUTS = _probe(
+    "layouts",
+    "Does a call obey the law however its input lies in memory?",
+    "A kernel that ignores strides puts right values at wrong places. The mean stays right, and an "
+    "input of ones shows nothing.",
+    strategies.space_of_layouts,
+    examples=48,
+    gradient=True,
+)
+
+VALUES = _probe(
+    "values",
+    "Do zeros, NaN, infinities, subnormal and very large inputs obey the law?",
+    "A mask that is read back from the output takes zeros for dropped units; 0 times infinity is "
+    "NaN; a clean-up of NaN hides a diverging network.",
+    strategies.space_of_values,
+    examples=48,
+    afterwards=nonfinite.ask,
+)
+
+RATES = _probe(
+    "rates",
+    "Does a call at any rate in the domain obey the law?",
+    "A rate that is rounded, truncated or clipped on its way, or a special case for some rates, "
+    "is wrong at those alone.",
+    strategies.space_of_rates,
+    examples=64,
+)
