@@ -42,7 +42,8 @@ def _values(bench: Bench, case: Case) -> Finding:
                 "fail",
                 f"train{_words(x, rate)}: no rounding gives what {int(wrong.sum())} of "
                 f"{wrong.size} units became: at index {index} the input "
-                f"{float(x[index]):.9g} became {float(one[index]):.9g}; expected {possible.expected(float(x[index]))}",
+                f"{float(x[index]):.9g} became {float(one[index]):.9g}; "
+                f"expected {possible.expected(float(x[index]))}",
             )
     return _describe(bench, np.broadcast_to(x, y.shape), y, rate)
 
