@@ -13,6 +13,7 @@ from dropout_stats.values import listed, require, text, whole, wrong
 RateArgument = Literal["rate", "keep_prob"]
 RateDomain = Literal["unspecified", "[0, 1]", "[0, 1)"]
 InvalidRates = Literal["unspecified", "raise"]
+NumpyRates = Literal["unspecified", "kept"]
 DroppedNonfinite = Literal["unspecified", "zero", "propagate"]
 Randomness = Literal["global", "key", "owned", "none", "unspecified"]
 IdleDraws = Literal["unspecified", "none"]
@@ -22,6 +23,7 @@ _ALLOWED: dict[str, tuple[str | None, ...]] = {
     "rate_argument": (None, *get_args(RateArgument)),
     "rate_domain": get_args(RateDomain),
     "invalid_rates": get_args(InvalidRates),
+    "numpy_rates": get_args(NumpyRates),
     "dropped_nonfinite": get_args(DroppedNonfinite),
     "randomness": (None, *get_args(Randomness)),
     "idle_draws": get_args(IdleDraws),
@@ -43,6 +45,7 @@ class Conventions:
         rate_domain: `"[0, 1]"`: rate 1 must drop everything; `"[0, 1)"`: rate 1 is invalid;
             `"unspecified"`: what happens at rate 1 is only recorded.
         invalid_rates: `"raise"`: -0.1, 1.1, NaN (and 1 outside the domain) must raise.
+        numpy_rates: `"kept"`: a rate that is a NumPy number leaves the type of the output as it is.
         dropped_nonfinite: what a dropped NaN or infinity becomes: `"zero"`, or NaN where the mask
             is multiplied (`"propagate"`); `"unspecified"`: it is only recorded.
         randomness: where its noise comes from: `"global"` generators, a `"key"` handed to each
@@ -62,6 +65,7 @@ class Conventions:
     rate_argument: RateArgument | None = None
     rate_domain: RateDomain = "unspecified"
     invalid_rates: InvalidRates = "unspecified"
+    numpy_rates: NumpyRates = "unspecified"
     dropped_nonfinite: DroppedNonfinite = "unspecified"
     randomness: Randomness | None = None
     idle_draws: IdleDraws = "unspecified"

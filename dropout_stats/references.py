@@ -57,6 +57,7 @@ def reference(law: Law) -> Target:
             dtypes=dtypes.available(),
             rate_domain="[0, 1]",
             invalid_rates="raise",
+            numpy_rates="kept",
             dropped_nonfinite="zero",
             randomness="owned",
             idle_draws="none",

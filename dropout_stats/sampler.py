@@ -45,7 +45,7 @@ class Sampler:
         tallies = {
             check.id: check.tally(setting.place, self._inputs)
             for check in self._judges
-            if check.tally and setting.tests.get(check.id) != ()
+            if check.tally and (check.context is None or setting.tests[check.id][0])
         }
         self._stream = Stream(setting, self._inputs, tallies, self._evaluation_factor())
 

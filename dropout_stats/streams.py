@@ -35,6 +35,8 @@ _LEAST_CALLS = 64
 _LEAST_COUNT_VARIANCE = 16.0
 _REPEATS_BY_CHANCE = 1e-6
 _SHORT_CALLS, _SHORT_UNITS = 256, 4096  # of a stream in another rank
+_LEAST_SHORT_CALLS = 128  # a unit that is never dropped shows by then
+_ODD_UNITS = 4099  # a prime: blocks of any size leave a tail
 _TINY_CALLS, _TINY_UNITS = 1024, (2, 3, 4)
 _PEERS = 4
 _CAP = 6  # times the expected calls, where the rate does not say
@@ -74,7 +76,7 @@ class StreamPlan:
     def resolution(self, check: str) -> float | None:
         """The departure that a check is planned to catch; None where it is exact or has none."""
         setting = self.setting
-        named = [t.test.size for t in setting.tests.get(check, ()) if t.named]
+        named = [t.test.size for t in setting.tests.get(check, ((),))[0] if t.named]
         known = {"rate.marginal": setting.departure, "calls.repeated_mask": setting.pool}
         return max(named) if named else {**known, **setting.factors}.get(check)
 
@@ -91,8 +93,12 @@ class _Draft(NamedTuple):
     calls: int | None = None
 
     def judges(self) -> tuple[checks.StreamCheck, ...]:
-        """The checks that judge a stream of this kind."""
-        return tuple(check for check in checks.stream_checks.values() if self.kind in check.on)
+        """The checks that judge a stream of this kind; of a special one, those that it is for."""
+        of_kind = [check for check in checks.stream_checks.values() if self.kind in check.on]
+        if self.shape is None:
+            return tuple(of_kind)
+        place = Place(self.shape, 1 - self.rate, 1)
+        return tuple(c for c in of_kind if c.context is None or c.context.groups(place))
 
 
 def plan_streams(
@@ -125,7 +131,7 @@ def _special(
     """Streams that are drawn once; none where the caller or the target says which shapes."""
     rates, resolution = sorted(_inner(asked.rates)), asked.resolution
     middle = rates[len(rates) // 2]
-    calls = max(_LEAST_CALLS // 2, int(_SHORT_CALLS * min(1, DEFAULT_RESOLUTION / resolution)))
+    calls = max(_LEAST_SHORT_CALLS, int(_SHORT_CALLS * min(1, DEFAULT_RESOLUTION / resolution)))
     if target.peers:
         shape = (_PEERS, *with_rank(_SHORT_UNITS // _PEERS, conventions.ndims))
         yield _Draft("peers", "peers", middle, dtype, resolution, shape, calls)
@@ -134,7 +140,7 @@ def _special(
     low, high = conventions.ndims
     for rank in (1, 3, 4, 5):
         if low <= rank <= high:
-            shape = with_rank(_SHORT_UNITS, (rank, rank))
+            shape = (_ODD_UNITS,) if rank == 1 else with_rank(_SHORT_UNITS, (rank, rank))
             yield _Draft("rank", f"rank{rank}", middle, dtype, resolution, shape, calls)
     if low <= 2 <= high:
         rate, units = max(
@@ -171,7 +177,10 @@ def _planned(
         factors=_factors(place, cap_calls),
         pool=_pool(expected, cap_calls, units, keep_prob, power),
         tests={
-            check.id: plan_tests(check.context, place, scale, power)
+            check.id: tuple(
+                plan_tests(check.context, Place(shape, q, expected), scale, power_of_one)
+                for q in lawful
+            )
             for check in draft.judges()
             if check.context
         },

@@ -4,6 +4,18 @@ import numpy as np
 
 import dropout_stats as ds
 from dropout_stats import zoo
+from dropout_stats.zoo.correct import (
+    ComputesInDouble,
+    DividesByKeepProb,
+    EvaluationIsAView,
+    Float32Uniforms,
+    FortranOrder,
+    IntegerThreshold,
+    NegativeZeros,
+    ReturnsItsMask,
+    ReusesItsBuffer,
+    ScaleInsideTheMask,
+)
 
 
 class Core(zoo.Core):
@@ -33,3 +45,27 @@ class TestScaledCore(Core):
 
     __test__ = False
     law = ds.laws.TestScaled()
+
+
+class AlwaysDrops(Core):
+    """Keeps nothing."""
+
+    def mask(self, shape, rate):
+        return np.zeros(shape, bool)
+
+
+# Correct classes whose conventions may be replaced.
+CORRECT = (
+    Core,
+    TestScaledCore,
+    Float32Uniforms,
+    IntegerThreshold,
+    DividesByKeepProb,
+    ScaleInsideTheMask,
+    ComputesInDouble,
+    NegativeZeros,
+    ReusesItsBuffer,
+    FortranOrder,
+    EvaluationIsAView,
+    ReturnsItsMask,
+)

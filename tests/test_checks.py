@@ -92,7 +92,9 @@ def test_a_wrong_rate_alone_is_not_blamed_on_dependence():
 
 def test_without_evaluation_gradient_apply_the_checks_do_not_apply():
     conventions = ds.Conventions(rate_domain="[0, 1]", randomness="owned")
-    target = zoo.Core().target(evaluate=None, vjp=None, conventions=conventions)
+    target = zoo.Core().target(
+        evaluate=None, evaluate_vjp=None, vjp=None, peers=None, conventions=conventions
+    )
     report = ds.check(target, rates=(0.3,), resolution=2**-5, seed=1)
     silent = {r.check for r in report.results if r.verdict == "not-applicable"}
     assert silent == {

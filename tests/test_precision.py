@@ -7,6 +7,9 @@ import pytest
 
 import dropout_stats as ds
 from dropout_stats.laws.grid import keep_probs
+from dropout_stats.zoo.correct import ComputesInDouble, DividesByKeepProb
+from dropout_stats.zoo.precision import EightBitThreshold
+from dropout_stats.zoo.rate import AppliedTwice, SwappedMask
 
 COARSE = {"rates": (0.1, 0.3, 0.9), "resolution": 2**-5, "seed": 43}
 
@@ -75,10 +78,10 @@ def test_correct_roundings_pass(specimen, dtype):
 
 def test_the_rounding_is_named():
     assert "the scale is rounded to bfloat16" in values_of(plain.Core, "bfloat16")[1]
-    divided, said = values_of(plain.DividesByKeepProb, "bfloat16")
+    divided, said = values_of(DividesByKeepProb, "bfloat16")
     assert "divided by the keep probability rounded to bfloat16" in divided.message
     assert "divided" in said
-    exact, said = values_of(plain.ComputesInDouble, "float16")
+    exact, said = values_of(ComputesInDouble, "float16")
     assert "the exact product is rounded once" in exact.message
     assert not said
 
@@ -105,7 +108,7 @@ class BytesBelowARoundedThreshold(plain.Core):
 
 
 NAMES = {
-    plain.EightBitThreshold: "an 8-bit threshold",
+    EightBitThreshold: "an 8-bit threshold",
     BytesBelowARoundedThreshold: "an 8-bit threshold",
     CoarseUniforms: "an 11-bit threshold",
     SevenBitUniforms: "a 7-bit threshold",
@@ -137,7 +140,7 @@ def test_a_type_that_is_coarse_alone_is_named():
     assert "in bfloat16" in report.diagnoses[0].explanation
 
 
-@pytest.mark.parametrize("specimen", [plain.SwappedMask, plain.AppliedTwice, plain.AlwaysDrops])
+@pytest.mark.parametrize("specimen", [SwappedMask, AppliedTwice, plain.AlwaysDrops])
 def test_another_wrong_rate_is_not_called_quantised(specimen):
     report = ds.check(specimen().target(), **COARSE, checks=["rate.*", "support.*"])
     assert report.verdict == "fail"
@@ -147,7 +150,7 @@ def test_another_wrong_rate_is_not_called_quantised(specimen):
 @pytest.mark.parametrize(
     ("specimen", "bits"),
     [
-        (plain.EightBitThreshold, 8),
+        (EightBitThreshold, 8),
         (BytesBelowARoundedThreshold, 8),
         (CoarseUniforms, 11),
         (SevenBitUniforms, 7),

@@ -8,6 +8,8 @@ import dropout_stats as ds
 from dropout_stats.checks import pointwise
 from dropout_stats.checks.single import FILLINGS, LAYOUTS, Call, make
 from dropout_stats.dtypes import KNOWN
+from dropout_stats.zoo.gradient import UnmaskedGradient
+from dropout_stats.zoo.scale import ScaledInBothModes
 
 COARSE = {"rates": (0.1, 0.3, 0.9), "resolution": 2**-5, "seed": 41}
 STRUCTURE = {**COARSE, "checks": ["structure.*"]}
@@ -281,7 +283,7 @@ def test_a_rate_that_is_refused_aloud_is_no_failure_unless_its_domain_was_declar
 
 
 def test_a_gradient_that_is_always_wrong_is_left_to_its_own_checks():
-    report = ds.check(plain.UnmaskedGradient().target(), **COARSE)
+    report = ds.check(UnmaskedGradient().target(), **COARSE)
     assert {result.check for result in report.failures} <= {
         "gradient.same_noise",
         "gradient.dropped_is_zero",
@@ -289,7 +291,7 @@ def test_a_gradient_that_is_always_wrong_is_left_to_its_own_checks():
 
 
 def test_an_evaluation_that_is_always_wrong_is_left_to_its_own_check():
-    report = judge(plain.ScaledInBothModes().target())
+    report = judge(ScaledInBothModes().target())
     assert report.verdict == "pass", str(report)
 
 

@@ -34,6 +34,7 @@ ALL: tuple[Check, ...] = (
     interface.SHAPE,
     interface.DTYPE,
     interface.INPUT_UNCHANGED,
+    interface.NUMPY_RATE,
     interface.INVALID_RATE,
     interface.DEGENERATE,
     limits.RATE_ZERO,

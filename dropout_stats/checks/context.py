@@ -130,7 +130,8 @@ def plan_tests(context: Context, place: Place, scale: float, power: float) -> tu
     """Choose, before sampling, which departure of each group is to be caught or excluded.
 
     It is the group's own size times `scale`, or the smallest that the expected calls can exclude
-    where that is larger; none where even the largest is not told from chance by then.
+    where that is larger, on the sides where any can be told from chance by then; none where there
+    is no such side.
     """
     return tuple(
         _tested(group, place.expected_calls, scale, power) for group in context.groups(place)
@@ -138,11 +139,15 @@ def plan_tests(context: Context, place: Place, scale: float, power: float) -> tu
 
 
 def _tested(group: Group, calls: int, scale: float, power: float) -> Tested:
-    least = resolvable(group.departure, group.cells, int(calls * group.trials), power)
-    named = math.isfinite(least)
+    trials = int(calls * group.trials)
+    least = {
+        side: resolvable(group.departure, group.cells, trials, power, side) for side in (1, -1)
+    }
+    named = {side: size for side, size in least.items() if math.isfinite(size)}
     largest = max(abs(limit) for limit in group.departure.limits) * 0.99
-    size = min(max(group.size * scale, least if named else 0.0), largest)
-    return Tested(group, TableTest(group.departure, size, power, group.partition), named)
+    size = min(max(group.size * scale, *named.values(), 0.0), largest)
+    test = TableTest(group.departure, size, power, group.partition, tuple(named) or (1, -1))
+    return Tested(group, test, named=bool(named))
 
 
 @dataclass(frozen=True)
@@ -150,13 +155,16 @@ class Seen:
     """A tally against its tests, as they stand.
 
     Args:
-        tests: the tests of the groups.
+        tests: the tests of the groups, at the keep probability that the surplus is over.
+        nearest: the same at the lawful keep probability nearest to what was seen: departures are
+            excluded there.
         tables: their tables.
         surplus: their surplus.
 
     """
 
     tests: Sequence[Tested]
+    nearest: Sequence[Tested]
     tables: Sequence[Table]
     surplus: Sequence[Vector | float]
 
@@ -184,7 +192,7 @@ class Seen:
         """Whether every named departure has been excluded."""
         return bool(self.tables) and all(
             tested.test.excludes(table)
-            for tested, table in zip(self.tests, self.tables, strict=True)
+            for tested, table in zip(self.nearest, self.tables, strict=True)
             if tested.named
         )
 
@@ -193,7 +201,7 @@ class Seen:
         return max(
             (
                 tested.test.resolution(table)
-                for tested, table in zip(self.tests, self.tables, strict=True)
+                for tested, table in zip(self.nearest, self.tables, strict=True)
                 if tested.named
             ),
             default=math.inf,

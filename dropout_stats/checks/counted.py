@@ -54,20 +54,19 @@ def counted(
 
 
 def _decide(stream: Stream, check: str) -> Verdict:
-    tests = stream.setting.tests[check]
-    if not tests:
+    if not stream.setting.tests[check][0]:
         return "not-applicable"
     seen = stream.seen(check)
     if seen.log_e() >= stream.setting.share.log_threshold:
         return "fail"
-    if not any(tested.named for tested in tests):
+    if not any(tested.named for tested in seen.tests):
         return "not-applicable" if stream.calls >= stream.setting.expected_calls else "inconclusive"
     return "pass" if seen.excludes_departures() else "inconclusive"
 
 
 def _explain(stream: Stream, verdict: Verdict, check: str, context: Context) -> Finding:
     setting = stream.setting
-    if not setting.tests[check]:
+    if not setting.tests[check][0]:
         return Finding("not-applicable", "calls of this shape have nothing to tell apart here")
     seen = stream.seen(check)
     if not seen.tables:
@@ -111,7 +110,7 @@ def _caught(seen: Seen) -> str:
     """The smallest and the largest departure among the groups, in words."""
     reached = sorted(
         (tested.test.resolution(table), number)
-        for number, (tested, table) in enumerate(zip(seen.tests, seen.tables, strict=True))
+        for number, (tested, table) in enumerate(zip(seen.nearest, seen.tables, strict=True))
         if tested.named
     )
     said = [_departure(seen, size, number) for size, number in (reached[0], reached[-1])]

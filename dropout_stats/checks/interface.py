@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import cast
+
+import numpy as np
 
 from dropout_stats.call import Answer
 from dropout_stats.checks.bench import Bench
@@ -91,6 +94,27 @@ def _invalid_rate(bench: Bench, case: Case) -> Finding:
     return Finding("pass", f"raises at the rates {', '.join(f'{rate:g}' for rate in rates)}")
 
 
+def _numpy_rate(bench: Bench, case: Case) -> Finding:
+    rate = case.rate or 0.0
+    x = bench.inputs(bench.shapes[0], case.dtype, case.id)
+    expected, changed = bench.conventions.output_dtype(case.dtype), []
+    for kind in (np.float32, np.float64):
+        bench.caller.seed(case.id, kind.__name__)
+        y = bench.caller.train(x.copy(), cast("float", kind(rate))).y
+        if y.dtype.name != expected:
+            changed.append(f"a rate of type {kind.__name__} makes the output {y.dtype.name}")
+    if not changed:
+        return Finding("pass", f"with rates of NumPy types the output stays {expected}")
+    said = f"{' and '.join(changed)}; expected {expected}"
+    if bench.conventions.numpy_rates == "unspecified":
+        return Finding(
+            "not-applicable",
+            "nothing is declared about rates of NumPy types (Conventions(numpy_rates='kept'))",
+            observation=said,
+        )
+    return Finding("fail", said)
+
+
 def _degenerate(bench: Bench, case: Case) -> Finding:
     low, high = bench.conventions.ndims
     said = []
@@ -161,6 +185,15 @@ INPUT_UNCHANGED = Probe(
     why="Dropout in place leaves zeros in data that are used again.",
     places="rate and dtype",
     ask=_each_shape(_input_unchanged, "the input is left as it was"),
+)
+
+NUMPY_RATE = Probe(
+    id="interface.numpy_rate",
+    question="Does a rate of a NumPy type leave the type of the output alone?",
+    why="1 - np.float32(rate) is a NumPy number, and may promote all that follows: a configuration "
+    "read from an array then doubles the memory of a network.",
+    places="dtype",
+    ask=_numpy_rate,
 )
 
 INVALID_RATE = Probe(

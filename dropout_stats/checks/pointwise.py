@@ -53,6 +53,12 @@ class Possible:
                 right |= self._dropped(exact, got)
         return np.asarray(~right)
 
+    def is_kept_elsewhere(self, x: Array, got: float) -> bool:
+        """Whether a wrong output is what another unit of the call would have become."""
+        exact = x.astype(np.float64) * self.factor
+        near = np.abs(exact - got) <= self.tolerance * np.abs(exact)
+        return bool(got != 0 and (near & np.isfinite(exact)).any())
+
     def expected(self, given: float) -> str:
         """Say what the output should be for this input."""
         kept = given * self.factor if self.keeps else 0.0

@@ -167,6 +167,7 @@ UNIT = counted(
     "A tail of a block that is never dropped, or a corner that always is, leaves the share of kept "
     "units right to within its own size.",
     Positions(_units),
+    on=("usual", "rank"),
 )
 
 MODULUS = counted(

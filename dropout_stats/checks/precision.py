@@ -41,8 +41,9 @@ def _values(bench: Bench, case: Case) -> Finding:
             return Finding(
                 "fail",
                 f"train{_words(x, rate)}: no rounding gives what {int(wrong.sum())} of "
-                f"{wrong.size} units became: at index {index} the input {float(x[index]):.9g} "
-                f"became {float(one[index]):.9g}; expected {possible.expected(float(x[index]))}",
+                f"{wrong.size} units became: at index {index} the input "
+                f"{float(x[index]):.9g} became {float(one[index]):.9g}; "
+                f"expected {possible.expected(float(x[index]))}",
             )
     return _describe(bench, np.broadcast_to(x, y.shape), y, rate)
 

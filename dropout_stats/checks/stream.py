@@ -41,7 +41,8 @@ class Setting:
         departure: departure of the keep probability to catch or exclude.
         factors: factor on the variance of a kept count to catch or exclude, by the id of the check.
         pool: size of a pool of repeating masks to catch or exclude; 0 where correct masks repeat.
-        tests: what is tested of each context, by the id of its check.
+        tests: what is tested of each context, by the id of its check; once for each of the lawful
+            keep probabilities.
         expected_calls: calls after which a conforming target is expected to have passed.
         share: the error probability that each counted check of this configuration may spend.
         power: probability of catching each of these departures.
@@ -56,7 +57,7 @@ class Setting:
     departure: float
     factors: Mapping[str, float]
     pool: float
-    tests: Mapping[str, tuple[Tested, ...]]
+    tests: Mapping[str, tuple[tuple[Tested, ...], ...]]
     expected_calls: int
     share: Share
     power: float
@@ -162,7 +163,10 @@ class Stream:
         """The tally of a context against its tests."""
         tally = cast("Tally", self.tallies[check])
         tables = tally.tables()
-        return Seen(self.setting.tests[check], tables, tally.surplus(tables))
+        lawful = self.setting.keep_probs
+        nearest = min(range(len(lawful)), key=lambda n: abs(lawful[n] - self.counts.share))
+        tests = self.setting.tests[check]
+        return Seen(tests[0], tests[nearest], tables, tally.surplus(tables))
 
     def close(self, check: str, *, dependent: bool) -> None:
         """Read no further calls for a check that is decided; it may have shown dependence."""

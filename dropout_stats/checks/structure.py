@@ -82,9 +82,11 @@ def _impossible(given: Array, y: Array, possible: Possible) -> str | None:
     if not wrong.any():
         return None
     index = _first(wrong)
+    elsewhere = possible.is_kept_elsewhere(given, float(y[index]))
+    note = ", the kept value of another unit" if elsewhere else ""
     return (
         f"is wrong at {int(wrong.sum())} of {wrong.size} units: at index {index} the input "
-        f"{float(given[index]):.9g} became {float(y[index]):.9g}; expected "
+        f"{float(given[index]):.9g} became {float(y[index]):.9g}{note}; expected "
         f"{possible.expected(float(given[index]))}"
     )
 

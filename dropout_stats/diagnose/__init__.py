@@ -44,8 +44,10 @@ def _by_rate(results: Sequence[Result], law: Law, failures: Failures) -> list[Di
     alone = _only_type(results, failures)
     if alone:
         within = [result for result in results if result.case.dtype == alone]
+        coarse = quantised(within, law)
         explanation = _ONE_TYPE.explanation.format(dtype=alone)
-        return [replace(_ONE_TYPE, explanation=explanation), *_signatures(within, law, failures)]
+        named = replace(_ONE_TYPE, explanation=explanation)
+        return list(coarse) or [named, *_signatures(within, law, failures)]
     return _signatures(results, law, failures)
 
 

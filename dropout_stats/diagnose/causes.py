@@ -40,7 +40,14 @@ class Cause:
 
 
 _COUNTED = ("position.*", "dependence.*", "input.*", "calls.*", "peers.*")
-_SHARED = ("dependence.*", "calls.count_dispersion")
+_SHARED = (
+    "dependence.lag",
+    "dependence.all_lags",
+    "dependence.axes",
+    "dependence.patterns",
+    "dependence.row_dispersion",
+    "calls.count_dispersion",
+)
 
 
 def _cause(
@@ -93,8 +100,6 @@ DRIFT = _cause(
     "use the rate as it is given in each call; if it is scheduled, judge it at one step",
     explains=["calls.count_dispersion"],
 )
-CONTEXTS = (POSITION, DEPENDENCE, INPUT, REUSE, DRIFT)
-
 REPEATED = _cause(
     ["calls.repeated_mask"],
     "the same mask comes back",
@@ -103,6 +108,8 @@ REPEATED = _cause(
     "draw from one generator that lives across calls; never seed inside the call",
     explains=[*_COUNTED, "randomness.*"],
 )
+
+CONTEXTS = (REPEATED, POSITION, DEPENDENCE, INPUT, REUSE, DRIFT)
 
 OTHERS: tuple[Cause, ...] = (
     _cause(
@@ -122,7 +129,7 @@ OTHERS: tuple[Cause, ...] = (
         "values end up in other places",
         "outputs are kept values of other units: the mask is right, the addresses are not",
         "respect the strides of the input; do not mix flat and shaped indices",
-        says=["kept value of another unit"],
+        says=["the kept value of another unit"],
         explains=["structure.*", "limits.rate_zero", "support.*", "precision.*"],
     ),
     _cause(
@@ -141,11 +148,10 @@ OTHERS: tuple[Cause, ...] = (
         explains=["structure.*", "interface.*", "gradient.*"],
     ),
     _cause(
-        ["interface.dtype", "structure.rates"],
+        ["interface.dtype", "interface.numpy_rate"],
         "the type is promoted",
         "the output has another type than the input: the scale was computed in a wider one",
         "make the scale a number of the type of the input",
-        says=["float", "type"],
         explains=["structure.*"],
     ),
     _cause(
@@ -177,16 +183,17 @@ OTHERS: tuple[Cause, ...] = (
         explains=["structure.rates"],
     ),
     _cause(
+        ["structure.shapes", "structure.layouts", "structure.rates"],
+        "wrong for some shapes",
+        "ordinary calls are right; others, of another shape or layout, are not",
+        "look at the code path that these shapes take",
+        explains=["structure.*"],
+    ),
+    _cause(
         ["structure.values"],
         "0 times infinity",
         "a dropped infinity or NaN does not become 0, though that is declared",
         "select (`where`) instead of multiplying by the mask",
-    ),
-    _cause(
-        ["structure.shapes", "structure.layouts"],
-        "wrong for some shapes",
-        "ordinary calls are right; others, of another shape or layout, are not",
-        "look at the code path that these shapes take",
     ),
     _cause(
         ["support.returned_mask"],
@@ -301,7 +308,7 @@ def name_causes(failures: Failures) -> list[Diagnosis]:
     """The causes of the failures, roots first, each without what it explains."""
     found: list[Diagnosis] = []
     gone = _explained_by_exact(failures)
-    for cause in (REPEATED, *_strongest(failures), *OTHERS):
+    for cause in (*_strongest(failures), *OTHERS):
         if cause.is_there(failures, gone):
             found.append(cause.diagnosis)
             own = {check for check in failures.checks if _matches(check, cause.checks)}
@@ -315,10 +322,18 @@ def blames_draws(failures: Failures) -> bool:
 
 
 def _strongest(failures: Failures) -> list[Cause]:
-    """The contexts, that which predicts the masks best first; a drift shows late, so it leads."""
+    """The contexts, that which predicts the masks best first.
+
+    A drift shows late, when the count that varies with it has been decided: alone with that, it
+    leads. So do masks that come back, unless the count of new ones varies too much: then they are
+    few because their units share draws.
+    """
+    varies = "calls.count_dispersion" in failures.checks
+    others = {c for c in failures.checks if _matches(c, _COUNTED)} - set(DRIFT.checks)
+    leads = {id(REPEATED): not varies, id(DRIFT): others <= {"calls.count_dispersion"}}
     return sorted(
         CONTEXTS,
-        key=lambda cause: (cause is DRIFT, failures.strength(cause.checks)),
+        key=lambda cause: (leads.get(id(cause), False), failures.strength(cause.checks)),
         reverse=True,
     )
 

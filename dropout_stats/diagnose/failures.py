@@ -63,4 +63,4 @@ def failures_of(results: Sequence[Result]) -> Failures:
 
 
 def _raised(result: Result) -> bool:
-    return " raised " in result.message
+    return " raised " in result.message or "; expected an array" in result.message

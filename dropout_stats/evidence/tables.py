@@ -38,6 +38,8 @@ class TableTest:
         size: the size that the test is tuned for and must exclude, on both sides, to pass.
         power: a departure of that size slips through with probability at most 1 - power.
         partition: whether each trial is in exactly one cell; the departure is then a `Shifted`.
+        sides: the sides, 1 for larger and -1 for smaller, on which it must be excluded to pass. A
+            size beyond what a side allows stands for the last that it does.
 
     """
 
@@ -45,6 +47,7 @@ class TableTest:
     size: float
     power: float = 0.99
     partition: bool = False
+    sides: tuple[int, ...] = (1, -1)
 
     @cached_property
     def _alternatives(self) -> tuple[Vector, NDArray[np.float64]]:
@@ -93,13 +96,8 @@ class TableTest:
         return log_sum_exp(np.array(found)) - math.log(len(found)) - surplus
 
     def excludes(self, table: Table | NDArray[np.float64], size: float | None = None) -> bool:
-        """Whether a departure of this size (by default the declared one) is excluded in all cells.
-
-        A size that the departure cannot have on a side need not be excluded there.
-        """
+        """Whether a departure of this size (default: the declared one) is excluded in all cells."""
         edges = self._edges if size is None else self._log_ratios(size)
-        if not edges.size:
-            return bool(table.sum())
         return bool((table @ edges <= math.log1p(-self.power)).all())
 
     @cached_property
@@ -107,10 +105,8 @@ class TableTest:
         return self._log_ratios(self.size)
 
     def _log_ratios(self, size: float) -> NDArray[np.float64]:
-        """Of this size on each side that can have it; shape (symbols, sides)."""
-        low, high = self.departure.limits
-        signed = [s for s in (size, -size) if low < s < high]
-        return np.array([self.departure.log_ratios(s) for s in signed]).T
+        """Of this size on each of the sides; shape (symbols, sides)."""
+        return np.transpose([self.departure.log_ratios(side * size) for side in self.sides])
 
     def resolution(self, table: Table) -> float:
         """The smallest size that these counts exclude on both sides in all cells; inf for none."""
@@ -162,15 +158,15 @@ def surplus(successes: ArrayLike, trials: ArrayLike, null: float) -> Vector:
 
 
 @lru_cache(maxsize=4096)
-def resolvable(departure: Departure, cells: int, trials: int, power: float) -> float:
+def resolvable(departure: Departure, cells: int, trials: int, power: float, side: int) -> float:
     """The smallest size that conforming counts of so many trials a cell exclude half the time.
 
-    inf where even the largest is too small to be told from chance.
+    On one side; inf where even the largest is too small there to be told from chance.
     """
-    largest = max(abs(limit) for limit in departure.limits) * (1 - 1e-6)
+    largest = abs(departure.limits[side > 0]) * (1 - 1e-6)
 
     def needed(size: float) -> float:
-        return TableTest(departure, size, power).trials_to_pass(cells, 0.5)
+        return TableTest(departure, size, power, sides=(side,)).trials_to_pass(cells, 0.5)
 
     if needed(largest) > trials:
         return math.inf

@@ -18,6 +18,7 @@ from dropout_stats import dtypes
 
 Array: TypeAlias = NDArray[Any]  # of a floating-point type, bfloat16 included
 
+_HALF_ROUNDING = 2.0**-7  # a value, or its scale, rounded to bfloat16
 _FLOAT32_EPS = float(np.finfo(np.float32).eps)
 
 
@@ -40,6 +41,7 @@ class Violation:
         given: the input there.
         got: the output.
         expected: the kept value; zero would also do.
+        note: what such values are, where that can be told; else empty.
 
     """
 
@@ -47,10 +49,12 @@ class Violation:
     given: float
     got: float
     expected: float
+    note: str = ""
 
     def __str__(self) -> str:
+        note = f", {self.note}" if self.note else ""
         return (
-            f"at index {self.index} the input {self.given:.9g} became {self.got:.9g}; "
+            f"at index {self.index} the input {self.given:.9g} became {self.got:.9g}{note}; "
             f"expected 0 (dropped) or {self.expected:.9g} (kept)"
         )
 
@@ -139,9 +143,24 @@ class Reader:
         wrong = self._kept & ~self._close
         index = tuple(int(i) for i in np.unravel_index(int(np.argmax(wrong)), wrong.shape))
         example = Violation(
-            index, float(self._given[index]), float(values[index]), float(self._kept_value[index])
+            index,
+            float(self._given[index]),
+            float(values[index]),
+            float(self._kept_value[index]),
+            _note(values[wrong], self._kept_value, self._kept_value[wrong]),
         )
         ratios = np.asarray(values, np.float64)[self._kept] / self._given[self._kept]
         if not np.isfinite(ratios).all():
             return example, None
         return example, (float(ratios.min()), float(ratios.max()))
+
+
+def _note(got: Array, kept_values: Array, expected: Array) -> str:
+    """Say what wrong values are: nearly right, or right in another place."""
+    with np.errstate(all="ignore"):
+        if (np.abs(got / expected - 1) <= _HALF_ROUNDING).all():
+            return "off by rounding"
+    distinct = np.unique(kept_values)
+    if distinct.size == kept_values.size and np.isin(got, distinct).mean() > 0.5:
+        return "the kept value of another unit"
+    return ""

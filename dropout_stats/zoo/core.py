@@ -22,6 +22,8 @@ def promising(**changes: Any) -> Conventions:
     promised: dict[str, Any] = {
         "rate_domain": "[0, 1]",
         "invalid_rates": "raise",
+        "numpy_rates": "kept",
+        "dropped_nonfinite": "zero",
         "randomness": "owned",
         "idle_draws": "none",
         "threads": "independent",

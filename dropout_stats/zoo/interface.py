@@ -31,7 +31,7 @@ class Promotes(Core):
 @wrong(
     "Lasagne/Lasagne#563",
     "lisa-lab/pylearn2#884",
-    killed_by="structure.rates",
+    killed_by="interface.numpy_rate",
     diagnosis="the type is promoted",
 )
 class PromotesForNumPyRates(Core):

@@ -101,10 +101,20 @@ def test_a_departure_of_the_declared_size_fails_by_the_trials_that_were_planned(
 
 @pytest.mark.parametrize("departure", [Shifted(0.7), Copied(0.999)])
 def test_the_resolvable_size_is_the_smallest_that_so_many_trials_exclude(departure):
-    size = tables.resolvable(departure, 40, 100_000, 0.99)
-    assert tables.TableTest(departure, size).trials_to_pass(40, 0.5) <= 100_000
-    assert tables.TableTest(departure, size * 0.98).trials_to_pass(40, 0.5) > 100_000
-    assert tables.resolvable(departure, 40, 1, 0.99) == math.inf
+    for side in (1, -1):
+        size = tables.resolvable(departure, 40, 100_000, 0.99, side)
+        for factor, enough in ((1, True), (0.98, False)):
+            test = tables.TableTest(departure, size * factor, sides=(side,))
+            assert (test.trials_to_pass(40, 0.5) <= 100_000) == enough
+        assert tables.resolvable(departure, 40, 1, 0.99, side) == math.inf
+
+
+def test_never_failing_is_excluded_like_any_other_departure():
+    """A size beyond what a side allows stands for the last that it does."""
+    test = tables.TableTest(Shifted(0.7), 0.6)
+    assert not test.excludes(np.array([[30, 0], [21, 9]]))
+    assert test.excludes(np.array([[29, 1], [21, 9]]))
+    assert tables.TableTest(Shifted(0.7), 0.6, sides=(-1,)).excludes(np.array([[30, 0]]))
 
 
 def test_a_wrong_probability_alone_never_rejects():

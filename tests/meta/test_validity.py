@@ -33,6 +33,8 @@ SMALL = {
     "dependence.all_lags": [((2, 5), 1), ((3,), 4)],
     "dependence.axes": [((3, 3), 1), ((2, 2, 2), 1), ((2, 2), 3)],
     "dependence.patterns": [((2, 4), 1), ((9,), 1)],
+    "dependence.survivors": [((1, 3), 4), ((1, 4), 2)],
+    "peers.copy": [((3, 2), 2), ((2, 3), 2)],
     "calls.previous": [((3,), 4), ((2, 2), 3)],
     "calls.drift": [((1,), 9), ((1,), 10)],
     "input.class": [((2, 3), 2)],
@@ -48,6 +50,7 @@ def as_block(bits, first, shape):
 
 def small_groups(context, place):
     """The groups of a configuration, those of one that is too small to be planned included."""
+    # Too small to be planned, but counted in the same way.
     roomy = dataclasses.replace(place, shape=(*place.shape[:-1], 1024 * place.shape[-1]))
     found = context.groups(place) or context.groups(roomy)
     assert found
@@ -72,8 +75,13 @@ def all_runs(context, shape, calls):
         for start in range(0, calls, 2):  # in two blocks or more: what is carried over counts
             tally.add(as_block(bits[start : start + 2], start, shape))
         counts = tally.tables()
-        free = Seen(tests, counts, tally.surplus(counts)).log_e()
-        yield Seen(tests, counts, [0.0] * len(counts)).log_e(), free, int(bits.sum()), bits.size
+        free = Seen(tests, tests, counts, tally.surplus(counts)).log_e()
+        yield (
+            Seen(tests, tests, counts, [0.0] * len(counts)).log_e(),
+            free,
+            int(bits.sum()),
+            bits.size,
+        )
 
 
 @pytest.mark.parametrize("check", CONTEXTS)
