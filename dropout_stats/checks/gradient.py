@@ -225,10 +225,10 @@ SAME_NOISE = Probe(
     demands="The gradient of a training pass shall be dy times output/input of the same pass, "
     "in the type of the input.",
     how="Passes on the largest shape, 4 to 64 of them as the rate needs for drops and kept "
-    "units to be there, and for the first type one on each other shape. The values of dy are "
-    "all different and never 0. At each kept unit dx is compared with dy times output/input, "
-    "within four times the tolerance of `support.kept_value`. There are no finite differences: "
-    "those would compare fresh masks.",
+    "units to be there, and for the first type one on each other shape. dy is made as inputs "
+    "are, and is never 0. At each kept unit dx is compared with dy times output/input, within "
+    "four times the tolerance of `support.kept_value`. There are no finite differences: those "
+    "would compare fresh masks.",
     places="rate and dtype",
     ask=_judging(_same_noise),
 )

@@ -158,9 +158,10 @@ CALL = StreamCheck(
     demands="Every training pass inside the declared conventions shall return an array of real "
     "numbers with the shape of its input, and shall not raise.",
     how="Every call of these streams is watched. Calls take four inputs in turn; their values "
-    "are finite, all different, and never 0. An exception, an answer that is no array of real "
-    "numbers, or another shape fails and ends the stream; what was read before still counts for "
-    "the other checks. Of a tuple, the first item is the output.",
+    "are of many sizes and either sign, differ from each other as far as the type allows, and "
+    "are never 0. An exception, an answer that is no array of real numbers, or another shape "
+    "fails and ends the stream; what was read before still counts for the other checks. Of a "
+    "tuple, the first item is the output.",
     spends=False,
     decide=_call,
     explain=_explain_call,

@@ -200,7 +200,8 @@ SEEDS_DIFFER = Probe(
     how="Masks are drawn from 0, 1, 2^31 - 1, three neighbours, and one seed with each of its "
     "31 bits flipped. All must differ; a mask is made as for `randomness.fresh`. That 0, 1 and "
     "2^31 - 1 agree among each other, as for old generators, and that bits beyond 31 do not "
-    "count, are observations. Not asked of a target that takes neither a seed nor a key.",
+    "count, are observations. So is a failure where randomness='unspecified' is declared. Not "
+    "asked of a target that takes neither a seed nor a key.",
     places="once",
     ask=_seeded(_seeds_differ),
 )
@@ -213,7 +214,8 @@ SEED_IS_READ = Probe(
     demands="A change of the seed, or of the key, shall take effect at the next call, each time.",
     how="Masks are drawn from one seed, from another, and from the first again. The second must "
     "differ from the first, and the third must be the first; a mask is made as for "
-    "`randomness.fresh`. Not asked of a target that takes neither a seed nor a key.",
+    "`randomness.fresh`. Where randomness='unspecified' is declared, a failure is an "
+    "observation. Not asked of a target that takes neither a seed nor a key.",
     places="once",
     ask=_seeded(_seed_is_read),
 )

@@ -249,14 +249,14 @@ SHAPES = _probe(
     gradient=True,
     demands="Every single call shall obey the law at every unit, whatever its shape; so shall "
     "the evaluation pass and the gradient.",
-    how="80 calls are generated: all declared numbers of dimensions up to five, lengths from 1 "
-    "to 9, powers of 2 from 16 to 1024 and their neighbours, and lengths above 10,000. Each is "
-    "made three times in training, once in evaluation and, unless `max_shapes` is declared, "
-    "once with its gradient. Shape, type and the caller's input are compared, and each output "
-    "is held to what is possible for its own input. A wrong call is made smaller for as long as "
-    "it stays wrong, and the smallest is reported. 0-d and empty inputs are only recorded. "
-    "Evaluation and gradient are left out where an ordinary call gets them wrong, which has "
-    "checks of its own.",
+    how="Up to 80 calls are generated: all declared numbers of dimensions up to five, lengths "
+    "from 1 to 9, powers of 2 from 16 to 1024 and their neighbours, and lengths above 10,000. "
+    "Each is made three times in training, once in evaluation and, unless `max_shapes` is "
+    "declared, once with its gradient. Shape, type and the caller's input are compared, and "
+    "each output is held to what is possible for its own input. A wrong call is made smaller "
+    "for as long as it stays wrong, and the smallest is reported. 0-d and empty inputs are only "
+    "recorded. Evaluation and gradient are left out where an ordinary call gets them wrong, "
+    "which has checks of its own.",
 )
 
 LAYOUTS = _probe(
@@ -269,10 +269,10 @@ LAYOUTS = _probe(
     gradient=True,
     demands="Every single call shall obey the law at every unit, however its input lies in "
     "memory. A target may refuse a layout, by raising.",
-    how="48 calls are generated and judged as for `structure.shapes`, of small shapes in eight "
-    "layouts: C and Fortran order, every second column or row of a larger array, channels last, "
-    "negative strides, read-only memory, and one row that is broadcast to all. The larger array "
-    "must be left as it was, too. A layout that is refused aloud is an observation.",
+    how="Up to 48 calls are generated and judged as for `structure.shapes`, of small shapes in "
+    "eight layouts: C and Fortran order, every second column or row of a larger array, channels "
+    "last, negative strides, read-only memory, and one row that is broadcast to all. The larger "
+    "array must be left as it was, too. A layout that is refused aloud is an observation.",
 )
 
 VALUES = _probe(
@@ -286,8 +286,8 @@ VALUES = _probe(
     demands="A training pass shall obey the law at inputs that are 0, NaN, infinite, subnormal "
     "or very large: kept ones become their kept value, and a dropped NaN or infinity what is "
     "declared of it. A target may refuse such inputs, by raising.",
-    how="48 calls are generated and judged as for `structure.shapes`, without gradients, of "
-    "small shapes, half of whose units have such values, at the rate of the case and at 0. "
+    how="Up to 48 calls are generated and judged as for `structure.shapes`, without gradients, "
+    "of small shapes, half of whose units have such values, at the rate of the case and at 0. "
     "Unless `dropped_nonfinite` declares one of them, a dropped NaN or infinity may become 0 or "
     "NaN; a subnormal number may always become 0. Then one call of the largest shape holds "
     "thousands of NaN and infinities: that none of them is kept, or dropped, fails where its "
@@ -302,8 +302,8 @@ RATES = _probe(
     strategies.space_of_rates,
     examples=64,
     demands="Every single call shall obey the law at every rate of the domain.",
-    how="64 calls are generated and judged as for `structure.shapes`, without gradients, of "
-    "small shapes, at 0, at rates near the ends (1e-6, 0.001, 0.999), at a dozen rates in "
+    how="Up to 64 calls are generated and judged as for `structure.shapes`, without gradients, "
+    "of small shapes, at 0, at rates near the ends (1e-6, 0.001, 0.999), at a dozen rates in "
     "between, and at 1 where the domain includes it. Kept values and evaluation are those of "
     "the rate; how often units are kept is not asked here. Where no domain is declared, a rate "
     "that is refused aloud is an observation.",

@@ -69,10 +69,10 @@ KEPT_VALUE = StreamCheck(
     "place show here exactly, in one call.",
     demands="Every output of a training pass shall be either 0 or the input at the same place "
     "times the kept factor of the law.",
-    how="Every output of every call is compared with its own input. Inputs are all different, "
-    "so a value that landed in another place is not the kept value of its own. The relative "
-    "tolerance is two machine epsilons of the output's type and, since rates often travel "
-    "through float32, two of float32 divided by the keep probability.",
+    how="Every output of every call is compared with its own input. Inputs differ from each "
+    "other, so a value that landed in another place is not the kept value of its own. The "
+    "relative tolerance is two machine epsilons of the output's type and, since rates often "
+    "travel through float32, two of float32 divided by the keep probability.",
     spends=False,
     decide=_kept_value,
     explain=_explain_kept_value,
