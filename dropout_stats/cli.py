@@ -12,7 +12,8 @@ import click
 from dropout_stats.errors import DropoutStatsError
 from dropout_stats.settings import merged, read_settings
 
-_WIDE = 200
+_WIDE = 200  # so that a specimen is a line
+_READABLE = 100
 _EXIT = {"pass": 0, "fail": 1, "error": 2, "inconclusive": 3}
 
 
@@ -125,26 +126,27 @@ def check(
 
 
 @cli.command(name="list")
-def list_checks() -> None:
-    """List the checks and what each of them asks."""
-    from dropout_stats.checks import ALL
+def list_requirements() -> None:
+    """List the requirements: number, id of the check, and question."""
+    from dropout_stats.specification import ALL
 
-    width = max(len(check.id) for check in ALL)
+    width = max(len(one.id) for one in ALL)
     for one in ALL:
-        click.echo(f"{one.id:<{width}}  {one.question}")
+        click.echo(f"{one.number:<6} {one.id:<{width}}  {one.question}")
 
 
 @cli.command()
-@click.argument("check_id", metavar="CHECK")
-def explain(check_id: str) -> None:
-    """Say what CHECK asks, and why."""
-    from dropout_stats.checks import by_id
-    from dropout_stats.errors import UsageError, did_you_mean
+@click.argument("names", nargs=-1, required=True, metavar="ID...")
+def explain(names: Sequence[str]) -> None:
+    """Say all about requirements, by number (R6.1), id (rate.marginal) or pattern (rate.*).
 
-    if check_id not in by_id:
-        raise UsageError(f"there is no check {check_id!r}.{did_you_mean(check_id, by_id)}")
-    found = by_id[check_id]
-    click.echo(f"{found.id}\n\n{found.question}\n{found.why}")
+    What each demands, why, which specimens of the zoo break it, how it is tested, what a run at the
+    default budget resolves, and what a failure looks like.
+    """
+    from dropout_stats.specification import choose
+    from dropout_stats.specification.terminal import renderable
+
+    _console(piped=_READABLE).print(renderable(choose(names)))
 
 
 @cli.command()
@@ -185,8 +187,7 @@ def zoo(
 
     _require_folders(json_file)
     chosen = choose(names)
-    # In a file or a pipe, a specimen should be a line.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
+    console = _console(piped=_WIDE)
     if only_list:
         console.print(list_renderable(chosen))
         return
@@ -230,6 +231,13 @@ def _pair(option: str, text: str) -> tuple[str, str]:
     if not equals:
         raise click.BadParameter(f"expected KEY=VALUE, got {text!r}", param_hint=option)
     return key, value
+
+
+def _console(*, piped: int) -> Any:
+    """A console; in a file or a pipe, which have no width, lines of this one."""
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else piped)
 
 
 def _show(what: Any) -> None:

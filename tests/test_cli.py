@@ -115,6 +115,7 @@ def test_inconclusive_is_three(folder):
         (("check", "mine:right", "--option", "device"), "KEY=VALUE"),
         (("check", "mine:right", "--option", "device=cuda"), "no option 'device'"),
         (("explain", "rate.margina"), "Did you mean 'rate.marginal'"),
+        (("explain",), "Missing argument"),
         (("report", "absent.json"), "absent.json"),
         (("frobnicate",), "No such command"),
     ],
@@ -182,12 +183,34 @@ def test_a_dry_run_calls_for_no_verdict(folder):
     assert "PASS" not in done.stdout
 
 
-def test_list_names_every_check_and_explain_says_why(folder):
-    listed = run(folder, "list").stdout
-    for check in ALL:
-        assert check.id in listed
-        explained = run(folder, "explain", "rate.marginal").stdout
-    assert "Is a unit kept with probability 1 - rate?" in explained
+def test_list_has_a_line_for_every_requirement(folder):
+    lines = run(folder, "list").stdout.splitlines()
+    for line, check in zip(lines, ALL, strict=True):
+        number, name, question = line.split(maxsplit=2)
+        assert number.startswith("R")
+        assert (name, question) == (check.id, check.question)
+
+
+@pytest.mark.parametrize("name", ["moments.mean", "R7.1", "7.1", "*.mean"])
+def test_explain_says_all_about_a_requirement(folder, name):
+    explained = run(folder, "explain", name).stdout
+    for said in (
+        "R7.1 moments.mean",
+        "Is the mean of the training pass the law's",
+        "The mean of a training pass shall be the law's",
+        "InvertedUnderTestScaled",
+        "FAIL moments.mean[0.1-float32]",
+    ):
+        assert said in explained
+
+
+def test_explain_takes_several(folder):
+    explained = run(folder, "explain", "limits.*", "R1.1").stdout
+    assert [line.split()[0] for line in explained.splitlines() if line.startswith("R")] == [
+        "R1.1",
+        "R2.1",
+        "R2.2",
+    ]
 
 
 def test_defaults_come_from_pyproject(folder):

@@ -72,6 +72,16 @@ REPEATED_MASK = StreamCheck(
     question="Does every call draw a new mask?",
     why="A constant seed, a generator that is not advanced, a cached mask or one baked in by "
     "tracing gives the same mask again; every per-call statistic stays right.",
+    demands="Each training pass shall draw a new mask: masks shall come back no more often than "
+    "independent draws do.",
+    how="The mask of each call is known again by a digest of 128 bits. A mask that was seen "
+    "before is worth the inverse of its probability under the law, weighted with how often it "
+    "was seen: one repeat of a long mask is decisive, and one of a short mask, which chance "
+    "explains, is not. It passes once the target surely does not draw from a pool of the stated "
+    "size. Where correct masks are so short that they repeat, it can only fail or be not "
+    "applicable.",
+    unit="the number of masks in a pool that all calls draw from; here the larger number is the "
+    "finer one",
     spends=True,
     decide=_repeats,
     explain=_explain_repeats,

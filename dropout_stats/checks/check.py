@@ -26,6 +26,8 @@ class Probe:
         id: `family.name`.
         question: what it asks, in plain words.
         why: what goes wrong where the answer is no.
+        demands: the requirement on a target, as a standard would put it.
+        how: how it is asked: what is called and what is compared.
         places: at which configurations it is asked.
         ask: asks it of the target on the bench; exact: one violation fails.
 
@@ -34,6 +36,8 @@ class Probe:
     id: str
     question: str
     why: str
+    demands: str
+    how: str
     places: Places
     ask: Callable[[Bench, Case], Finding]
 
@@ -46,6 +50,8 @@ class StreamCheck:
         id: `family.name`.
         question: what it asks, in plain words.
         why: what goes wrong where the answer is no.
+        demands: the requirement on a target, as a standard would put it.
+        how: how it is asked: what is counted or compared.
         spends: whether it claims a share of the error budget of its own.
         decide: the verdict on the tables as they stand; inconclusive: not yet. Cheap.
         explain: the finding for a verdict; it may weaken a `fail` that another check explains.
@@ -55,12 +61,16 @@ class StreamCheck:
         tally: makes what is counted for it, beside what every stream counts.
         dependence: whether a failure means that units do not draw independently.
         on: the kinds of stream that it judges.
+        unit: what its resolution measures; empty where it is exact.
+        follows: id of the check on whose counts it depends, where it has none of its own.
 
     """
 
     id: str
     question: str
     why: str
+    demands: str
+    how: str
     spends: bool
     decide: Callable[[Stream], Verdict]
     explain: Callable[[Stream, Verdict], Finding]
@@ -70,6 +80,8 @@ class StreamCheck:
     tally: Callable[[Place, Sequence[Array]], Counter] | None = None
     dependence: bool = False
     on: tuple[Kind, ...] = ("usual",)
+    unit: str = ""
+    follows: str = ""
 
 
 Check: TypeAlias = Probe | StreamCheck

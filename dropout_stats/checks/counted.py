@@ -17,6 +17,9 @@ def counted(
     why: str,
     context: Context,
     *,
+    demands: str,
+    how: str,
+    unit: str,
     dependence: bool = False,
     on: tuple[Kind, ...] = ("usual",),
 ) -> StreamCheck:
@@ -27,6 +30,9 @@ def counted(
         question: what it asks, in plain words.
         why: what goes wrong where the answer is no.
         context: what a unit's draw must not depend on.
+        demands: the requirement on a target, as a standard would put it.
+        how: what is counted, and what a cell is.
+        unit: what its resolution measures.
         dependence: whether a failure means that units do not draw independently, so that the
             rate's evidence must be doubted.
         on: the kinds of stream that it judges.
@@ -43,6 +49,8 @@ def counted(
         id=id,
         question=question,
         why=why,
+        demands=demands,
+        how=how,
         spends=True,
         decide=decide,
         explain=explain,
@@ -50,6 +58,7 @@ def counted(
         tally=context.tally,
         dependence=dependence,
         on=on,
+        unit=unit,
     )
 
 

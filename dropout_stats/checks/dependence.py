@@ -306,6 +306,12 @@ LAG = counted(
     Lags(),
     dependence=True,
     on=("usual", "rank"),
+    demands="The draw of a unit shall not depend on the draw of the unit a fixed number of "
+    "places before it.",
+    how="Pairs of units of one flattened call are counted, at the distances 1 to 16, 24, 48, "
+    "and the powers of 2 from 32 to 16,384 with their neighbours, up to half a call. They do "
+    "not go round its end. A cell is one distance.",
+    unit="the probability with which a unit copies the one before",
 )
 
 ALL_LAGS = counted(
@@ -314,6 +320,12 @@ ALL_LAGS = counted(
     "A period need not be a power of two.",
     AllLags(),
     dependence=True,
+    demands="No distance, up to half a call, shall make the draws of two units of a call depend "
+    "on each other.",
+    how="As for `dependence.lag`, at every distance up to half a call, in one call of four. The "
+    "pairs are counted by a Fourier transform, whose results are whole numbers and rounded to "
+    "them. A cell is one distance.",
+    unit="the probability with which a unit copies the one before",
 )
 
 SURVIVORS = counted(
@@ -324,6 +336,11 @@ SURVIVORS = counted(
     Patterns(whole_call=True),
     dependence=True,
     on=("tiny",),
+    demands="In calls of few units, too, each mask shall be as frequent as independent draws "
+    "make it: everything shall be dropped with probability rate^units.",
+    how="Calls have two to four units, at the rate and the number at which an empty mask is "
+    "nearest to being as likely as not. A cell is one mask.",
+    unit="the difference of the probability of one mask",
 )
 
 AXES = counted(
@@ -333,6 +350,11 @@ AXES = counted(
     Axes(),
     dependence=True,
     on=("usual", "rank"),
+    demands="Neighbours along each axis, and along each pair of axes, shall draw independently.",
+    how="Pairs of units of one call are counted: 1, 2, 3, 4, 8, 16, ..., 256 steps apart along "
+    "an axis, up to half its length, and one step along each of two axes, in either direction. "
+    "A cell is one such step. Not asked of calls of one dimension, whose steps are distances.",
+    unit="the probability with which a unit copies its neighbour",
 )
 
 PATTERNS = counted(
@@ -342,4 +364,8 @@ PATTERNS = counted(
     "each unit, and each pair, looks right.",
     Patterns(),
     dependence=True,
+    demands="Each pattern of eight neighbours shall be as frequent as independent draws make it.",
+    how="Calls are cut, in flat order, into groups of eight units; what is left over is left "
+    "out. A cell is one of the 256 patterns.",
+    unit="the difference of the probability of one pattern",
 )

@@ -64,6 +64,9 @@ def _check(
     question: str,
     why: str,
     *,
+    demands: str,
+    how: str,
+    unit: str,
     group: str,
     histogram: _Histogram,
     tally: type[RowTally] | None = None,
@@ -90,11 +93,14 @@ def _check(
         id=id,
         question=question,
         why=why,
+        demands=demands,
+        how=how,
         spends=True,
         decide=decide,
         explain=explain,
         tally=tally,
         dependence=True,
+        unit=unit,
     )
 
 
@@ -132,6 +138,13 @@ COUNT = _check(
     "the mean is right in both.",
     group="call",
     histogram=_of_calls,
+    demands="The number of kept units shall vary from call to call as a binomial count does.",
+    how="The kept counts of calls make a histogram. The e-value compares "
+    "Conway-Maxwell-binomial laws, from counts that are spread out to counts that are fixed, "
+    "with the best binomial, so that a wrong rate alone never fails. It passes once a variance "
+    "that is the planned factor too large, and one that is as much too small, are excluded. "
+    "Once masks are known to repeat, only new ones are counted.",
+    unit="the factor on the variance of the kept count of a call, or its inverse",
 )
 
 ROW = _check(
@@ -142,4 +155,8 @@ ROW = _check(
     group="row",
     histogram=_of_rows,
     tally=RowTally,
+    demands="The number of kept units in a row shall vary as a binomial count does.",
+    how="As for `calls.count_dispersion`, by the kept counts of rows; a row is what the last "
+    "axis runs over.",
+    unit="the factor on the variance of the kept count of a row, or its inverse",
 )

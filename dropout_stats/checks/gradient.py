@@ -222,6 +222,13 @@ SAME_NOISE = Probe(
     why="A backward pass that draws its own mask, or scales otherwise, trains another network. "
     "Checkpointing that does not restore the generator does this, and so did kernels that were "
     "wrong for inputs of one dimension only.",
+    demands="The gradient of a training pass shall be dy times output/input of the same pass, "
+    "in the type of the input.",
+    how="Passes on the largest shape, 4 to 64 of them as the rate needs for drops and kept "
+    "units to be there, and for the first type one on each other shape. dy is made as inputs "
+    "are, and is never 0. At each kept unit dx is compared with dy times output/input, within "
+    "four times the tolerance of `support.kept_value`. There are no finite differences: those "
+    "would compare fresh masks.",
     places="rate and dtype",
     ask=_judging(_same_noise),
 )
@@ -230,6 +237,9 @@ DROPPED_IS_ZERO = Probe(
     id="gradient.dropped_is_zero",
     question="Is the gradient zero wherever the unit was dropped?",
     why="Without the mask in the backward pass, dropped units learn from errors they did not make.",
+    demands="The gradient of a training pass shall be 0 at every unit that the pass dropped.",
+    how="The passes of `gradient.same_noise`: where the output is 0, dx must be 0. That nothing "
+    "is dropped fails, too, where more than 60 drops are expected.",
     places="rate and dtype",
     ask=_judging(_dropped_is_zero),
 )
@@ -239,6 +249,10 @@ FORWARD = Probe(
     question="Is every output of a differentiated pass either 0 or the kept value of the law?",
     why="Differentiation often runs another kernel than the plain call: one library dropped "
     "only inside a gradient, so that values and gradients belonged to different functions.",
+    demands="Every output of a differentiated training pass shall be either 0 or the kept value.",
+    how="The passes of `gradient.same_noise`: their outputs are read as those of "
+    "`support.kept_value`. That differentiation draws other noise than a plain pass with the "
+    "same seed or key is an observation.",
     places="rate and dtype",
     ask=_judging(_forward),
 )
@@ -248,6 +262,9 @@ DY_UNCHANGED = Probe(
     question="Does the backward pass leave the caller's dy as it was?",
     why="A backward pass that multiplies dy in place, as a released NumPy library does, hands "
     "wrong numbers to every other branch that receives the same gradient.",
+    demands="A backward pass shall not write into the gradient that it is handed, unless "
+    "dy='consumed' is declared.",
+    how="The passes of `gradient.same_noise`: the bytes of dy are compared before and after.",
     places="rate and dtype",
     ask=_judging(_dy_unchanged),
 )

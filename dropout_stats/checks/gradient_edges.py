@@ -217,6 +217,11 @@ AT_ZERO = Probe(
     why="A backward pass that infers the mask from the values (output != 0) to save memory is "
     "right for every input but 0. After a ReLU half of the inputs are 0: kept units there stop "
     "learning.",
+    demands="Where the input is exactly 0, the gradient shall be dy times the kept factor where "
+    "the unit was kept, and 0 where it was dropped.",
+    how="Passes in which every other input is 0, by turns. The factor is read off where inputs "
+    "are not 0; at a zero, dx must be dy times that factor, or 0. That none is kept, or none "
+    "dropped, fails where its probability is below e^-60.",
     places="dtype",
     ask=_at_zero,
 )
@@ -226,6 +231,13 @@ LINEAR = Probe(
     question="Is a unit's gradient one multiple of dy, whatever the size and sign of dy?",
     why="Clipping, a mask inferred from dy, or a backward pass in a narrower type show only for "
     "gradients that are much larger or smaller than 1.",
+    demands="The gradient of a unit shall be the same multiple of dy whatever the size and the "
+    "sign of dy, and 0 where dy is 0.",
+    how="Three passes on one input: with an ordinary dy, with one whose values are scaled by "
+    "2^-20 to 2^20 (2^-3 to 1 in types of a narrow range) and every eighth of which is 0, and "
+    "with one that is scaled by the smallest of these. dx/dy of all kept units is compared with "
+    "the median, within eight times the tolerance of `support.kept_value`; a kept unit that "
+    "receives nothing fails, too.",
     places="dtype",
     ask=_linear,
 )
@@ -235,6 +247,11 @@ EVALUATION = Probe(
     question="Is the gradient of the evaluation pass dy times the law's evaluation factor?",
     why="Attribution, adversarial training and frozen layers differentiate in evaluation mode; a "
     "backward kernel that does not look at the mode applies a mask or a scale there.",
+    demands="The gradient of an evaluation pass shall be dy times the evaluation factor of the "
+    "law, in the type of the input.",
+    how="One evaluation pass on the largest shape; every dx is compared, within four times the "
+    "tolerance of `support.kept_value`. That no gradient flows at all is an observation. Not "
+    "asked of a target without `evaluate_vjp`.",
     places="rate and dtype",
     ask=_evaluation,
 )

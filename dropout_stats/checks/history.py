@@ -151,6 +151,12 @@ PREVIOUS = counted(
     "before, shifted; every single call looks right.",
     Previous(),
     dependence=True,
+    demands="The draw of a unit shall not depend on the draw of the same unit, or of one near "
+    "it, in the calls before.",
+    how="Pairs of a unit and an earlier one are counted: at the same place and 1, 2, 3, 4, 8, "
+    "16, 32 and 64 places to either side in the call before, and at the same place and its "
+    "neighbours two, three and four calls before. A cell is one such way to pair.",
+    unit="the probability with which a unit copies the earlier one",
 )
 
 DRIFT = counted(
@@ -159,4 +165,8 @@ DRIFT = counted(
     "A rate that is scheduled where none was declared, a generator that degrades, or a state that "
     "accumulates changes the rate while its average may stay right.",
     Epochs(),
+    demands="The keep probability shall be the same from the beginning of a run to its end.",
+    how="Kept and dropped units are counted by the number of their call. A cell is an eighth of "
+    "the calls that the plan expects.",
+    unit="the difference of the keep probability in one eighth of the run",
 )

@@ -181,6 +181,14 @@ HOST_GENERATORS = Probe(
     why="A dropout that seeds a global generator makes every other draw of the program repeat "
     "itself: shuffling, augmentation, initialisation. One that has a generator or a key of its own "
     "need not touch them at all.",
+    demands="A target whose randomness is its own, a key or none shall leave the global "
+    "generators of NumPy, Python and the framework as they are. Any other shall never set one "
+    "to a fixed state.",
+    how="Training, evaluation and backward passes, after one of each. The state of each "
+    "generator is compared before and after; a change counts if it comes three times and not in "
+    "a pause as long, in which another thread may draw. Of a target that draws from global "
+    "generators it is asked whether two different states become one. The generators of a "
+    "framework are known by `Target.state`.",
     places="once",
     ask=_host_generators,
 )

@@ -41,6 +41,11 @@ LAW = Probe(
     question="Is the evaluation pass the identity (inverted) or keep_prob * a (test-scaled)?",
     why="Dropout that stays on in evaluation, or a scale in the wrong pass, changes every "
     "prediction of the trained network.",
+    demands="An evaluation pass shall be the law's function of its input: the identity for "
+    "inverted dropout, (1 - rate) a for test-scaled dropout.",
+    how="One input of the largest shape is evaluated. The identity must be exact where the "
+    "output has the type of the input; a factor has the tolerance of `support.kept_value`. "
+    "Another shape, another type than declared, or a change of the caller's input fails, too.",
     places="rate and dtype",
     ask=_law,
 )
@@ -49,6 +54,9 @@ DETERMINISTIC = Probe(
     id="inference.deterministic",
     question="Do two evaluation passes of one input agree in every value?",
     why="A mode flag that does not reach the kernel leaves predictions random.",
+    demands="Two evaluation passes of one input shall agree in every value.",
+    how="The input of `inference.law` is evaluated twice, and all values are compared; NaN "
+    "agrees with NaN.",
     places="rate and dtype",
     ask=_deterministic,
 )

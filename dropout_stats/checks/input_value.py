@@ -87,4 +87,10 @@ CLASS = counted(
     "A mask that is drawn from the data, thresholds on the activation instead of on noise, and "
     "scaled values that vanish in a narrow type tie the mask to the input.",
     Values(),
+    demands="A unit shall be kept with the same probability whatever the sign and the size of "
+    "its input.",
+    how="Kept and dropped draws are counted by the sign of the input and by the eighth of the "
+    "sizes in its call to which it belongs. A cell is one of these 16 classes. Not asked of "
+    "calls of fewer than 64 units.",
+    unit="the difference of the keep probability of one class of inputs",
 )

@@ -155,6 +155,13 @@ CALL = StreamCheck(
     question="Does every training pass return an array of the shape of its input?",
     why="A call that raises or returns something else inside the declared conventions is a "
     "failure by itself; what was read before it still counts.",
+    demands="Every training pass inside the declared conventions shall return an array of real "
+    "numbers with the shape of its input, and shall not raise.",
+    how="Every call of these streams is watched. Calls take four inputs in turn; their values "
+    "are of many sizes and either sign, differ from each other as far as the type allows, and "
+    "are never 0. An exception, an answer that is no array of real numbers, or another shape "
+    "fails and ends the stream; what was read before still counts for the other checks. Of a "
+    "tuple, the first item is the output.",
     spends=False,
     decide=_call,
     explain=_explain_call,
@@ -167,6 +174,11 @@ SHAPE = Probe(
     id="interface.shape",
     question="Does the output have the shape of the input, in every rank that is declared?",
     why="Broadcast mistakes and lost axes show only in some ranks.",
+    demands="The output of a training pass shall have the shape of its input, in every number "
+    "of dimensions that is declared.",
+    how="One call for each of the shapes 16x1024, 1, 7, 3x5, 2x3x4, 2x3x4x5 and 2x1x3x2x2 whose "
+    "number of dimensions is declared, or for each shape that the caller names. The shapes are "
+    "compared.",
     places="dtype",
     ask=_each_shape(_shape, "the output has the shape of the input"),
 )
@@ -175,6 +187,9 @@ DTYPE = Probe(
     id="interface.dtype",
     question="Does the output have the declared type?",
     why="A scale computed in another precision silently promotes everything downstream.",
+    demands="The output of a training pass shall have the type of its input or, where one is "
+    "declared, the compute type.",
+    how="One call for each shape, as for `interface.shape`. The types are compared.",
     places="dtype",
     ask=_each_shape(_dtype, "the output has the declared type"),
 )
@@ -183,6 +198,9 @@ INPUT_UNCHANGED = Probe(
     id="interface.input_unchanged",
     question="Is the caller's input left as it was?",
     why="Dropout in place leaves zeros in data that are used again.",
+    demands="A training pass shall not write into the array that it is handed.",
+    how="One call for each shape, as for `interface.shape`. The bytes of the input are compared "
+    "before and after.",
     places="rate and dtype",
     ask=_each_shape(_input_unchanged, "the input is left as it was"),
 )
@@ -192,6 +210,10 @@ NUMPY_RATE = Probe(
     question="Does a rate of a NumPy type leave the type of the output alone?",
     why="1 - np.float32(rate) is a NumPy number, and may promote all that follows: a configuration "
     "read from an array then doubles the memory of a network.",
+    demands="Where numpy_rates='kept' is declared, a rate that is a NumPy number shall leave "
+    "the type of the output as it is.",
+    how="One call with the rate as a float32 and one with it as a float64 of NumPy. Where "
+    "nothing is declared, a change of the type is an observation.",
     places="dtype",
     ask=_numpy_rate,
 )
@@ -200,6 +222,10 @@ INVALID_RATE = Probe(
     id="interface.invalid_rate",
     question="Do rates outside the domain raise, where that is declared?",
     why="A negative or NaN rate that is accepted trains a different network without a word.",
+    demands="Where invalid_rates='raise' is declared, a training pass shall raise at the rates "
+    "-0.1, 1.1 and NaN, and at 1 where the declared domain is [0, 1).",
+    how="One call at each of these rates. Where nothing is declared, what happens is an "
+    "observation.",
     places="once",
     ask=_invalid_rate,
 )
@@ -208,6 +234,10 @@ DEGENERATE = Probe(
     id="interface.degenerate",
     question="Do 0-d and empty inputs keep their shape?",
     why="The last batch may be empty and a loss is 0-d; nothing is declared, so it is recorded.",
+    demands="A training pass should give 0-d and empty inputs back in their shape. This is a "
+    "recommendation: what happens instead is recorded, and never fails.",
+    how="One call for each of the shapes (), (0,) and (2, 0, 3) whose number of dimensions is "
+    "declared. An exception or another shape is an observation.",
     places="once",
     ask=_degenerate,
 )

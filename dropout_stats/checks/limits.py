@@ -96,6 +96,12 @@ RATE_ZERO = Probe(
     id="limits.rate_zero",
     question="Is nothing dropped, and nothing changed, at rate 0?",
     why="A comparison with <= or a coarse uniform drops now and then even at rate 0.",
+    demands="At rate 0 a training pass shall drop no unit, and shall give every unit its kept "
+    "value.",
+    how="Calls of the largest shape, as many as 262,144 units fill, and at least one. Every "
+    "output is compared with its kept value, within the tolerance of `support.kept_value`. A "
+    "drop is never lawful here, so the first one fails. One that happens with probability "
+    "1.8e-5 a unit is met in 262,144 units with probability 0.99.",
     places="rate 0",
     ask=_rate_zero,
 )
@@ -104,6 +110,10 @@ RATE_ONE = Probe(
     id="limits.rate_one",
     question="Is everything dropped at rate 1, where that is declared?",
     why="1/(1 - rate) is infinite: 0 times infinity is NaN.",
+    demands="Where the declared domain is [0, 1], a training pass at rate 1 shall return 0 at "
+    "every unit.",
+    how="One call of the largest shape; NaN is not 0. Where no domain is declared, what happens "
+    "is an observation; where it is [0, 1), `interface.invalid_rate` asks.",
     places="rate 1",
     ask=_rate_one,
 )

@@ -184,14 +184,22 @@ def _check(
     why: str,
     needed: _Needed,
     explain: Callable[[Stream, Verdict], Finding],
+    *,
+    demands: str,
+    how: str,
+    unit: str,
 ) -> StreamCheck:
     return StreamCheck(
         id=f"moments.{name}",
         question=question,
         why=why,
+        demands=demands,
+        how=how,
         spends=False,
         decide=_decide(needed),
         explain=explain,
+        unit=unit,
+        follows="rate.marginal",
     )
 
 
@@ -221,6 +229,13 @@ MEAN = _check(
     "A wrong scale and a wrong rate both shift the mean, unless one hides the other.",
     _needed_for_mean,
     _explain("E[A]/a", _needed_for_mean, _mean_of, _zero, _law_mean),
+    demands="The mean of a training pass shall be the law's: E[A] = a for inverted dropout, "
+    "E[A] = (1 - rate) a for test-scaled dropout.",
+    how="The mean is the kept factor, which is read off the outputs, times the keep "
+    "probability. So the keep probability that the declared mean needs, given that factor, is "
+    "tested on the counts of `rate.marginal`, by the same e-value. Not asked where the outputs "
+    "have no common factor.",
+    unit="the shift of E[A]/a: the kept factor times the difference of the keep probability",
 )
 
 NOISE_MEAN = _check(
@@ -230,6 +245,12 @@ NOISE_MEAN = _check(
     "or a scale in neither pass.",
     _needed_for_noise_mean,
     _explain("E[noise]/a", _needed_for_noise_mean, _mean_of, _evaluation_factor, _law_noise_mean),
+    demands="The evaluation pass shall be the mean of the training pass: the noise, which is "
+    "their difference, shall have mean 0.",
+    how="As for `moments.mean`: the keep probability at which the mean of the training pass is "
+    "the evaluation pass, both as they were seen, is tested on the same counts. Where there is "
+    "no evaluation pass, the law's stands for it.",
+    unit="the shift of E[noise]/a: the kept factor times the difference of the keep probability",
 )
 
 VARIANCE = _check(
@@ -238,6 +259,11 @@ VARIANCE = _check(
     "The strength of the regularisation is the variance of the noise.",
     _needed_for_variance,
     _explain("Var[A]/a^2", _needed_for_variance, _variance_of, _zero, _law_variance),
+    demands="The variance of a training pass shall be the law's: rate (1 - rate) a^2 times the "
+    "square of the kept factor.",
+    how="As for `moments.mean`. Two keep probabilities, q and 1 - q, give the same variance: it "
+    "fails where both are refuted, or where none gives so large a variance.",
+    unit="the shift of Var[A]/a^2 that the difference of the keep probability makes",
 )
 
 
@@ -291,6 +317,11 @@ ENUMERATED = Probe(
     id="moments.enumerated",
     question="Summed over every mask, are mean and variance exactly the law's?",
     why="With the noise handed in there is nothing random left: the formula itself is checked.",
+    demands="Where a target takes its noise from outside, mean and variance over all masks "
+    "shall be exactly the law's.",
+    how="All 256 masks of eight units are handed to `Target.apply`, with one input. The outputs "
+    "and their squares, weighted with the law's probability of each mask, are summed and "
+    "compared with E[A] and Var[A], up to rounding. Nothing is random.",
     places="rate and dtype",
     ask=_enumerated,
 )

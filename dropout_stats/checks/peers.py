@@ -60,4 +60,10 @@ COPY = counted(
     Peers(),
     dependence=True,
     on=("peers",),
+    demands="Peers that run side by side, such as layers, workers, lanes or ranks, shall draw "
+    "independently of each other.",
+    how="`Target.peers` makes a pass of each of four peers on the same input. Pairs of the same "
+    "unit of two peers are counted. A cell is one pair of peers. Not asked of a target that "
+    "offers no peers.",
+    unit="the probability with which a unit copies the same unit of another peer",
 )

@@ -168,6 +168,9 @@ UNIT = counted(
     "units right to within its own size.",
     Positions(_units),
     on=("usual", "rank"),
+    demands="Every unit of a call shall be kept with the same probability, whatever its index.",
+    how="Kept and dropped draws are counted by the index of the unit. A cell is one unit.",
+    unit="the difference of the keep probability of one unit",
 )
 
 MODULUS = counted(
@@ -176,6 +179,11 @@ MODULUS = counted(
     "Vectorised code treats lanes apart: one lane with another comparison, or one random number "
     "used for several lanes, shows at a power of two.",
     Positions(_residues),
+    demands="The keep probability of a unit shall not depend on its flat index modulo 2, 4, "
+    "..., 1024.",
+    how="Kept and dropped draws are counted by the flat index modulo each of these powers of 2, "
+    "up to half a call. A cell is one residue.",
+    unit="the difference of the keep probability of one residue",
 )
 
 AXIS = counted(
@@ -185,4 +193,9 @@ AXIS = counted(
     "slices of one axis.",
     Positions(_slices),
     on=("usual", "rank"),
+    demands="Every slice of a call, be it a row, a column, a channel or a sample, shall be kept "
+    "with the same probability.",
+    how="Kept and dropped draws are counted by the index along each axis. A cell is one slice. "
+    "Not asked of calls of one dimension, whose slices are units.",
+    unit="the difference of the keep probability of one slice",
 )

@@ -125,6 +125,12 @@ VALUES = Probe(
     question="Do kept units of one input become one value, up to rounding?",
     why="Two values in one call are two code paths: the body and the tail of a vector loop. A "
     "scale that is rounded to half precision shifts the mean of every activation.",
+    demands="A kept value shall be the input times the kept factor, up to rounding in its type, "
+    "at every unit of a call.",
+    how="One call of the largest shape, or up to 64 of a small one, in which 16 inputs are "
+    "repeated all over. A value that no rounding explains fails. How kept values are rounded is "
+    "said; several roundings of one input in one call are an observation, since the body and "
+    "the tail of a vector loop may differ and both be right.",
     places="dtype",
     ask=_values,
 )

@@ -131,6 +131,12 @@ FRESH = Probe(
     question="Does a call draw a new mask, whatever was called before it?",
     why="An evaluation pass that sets the generator back, a mask that is cached by its shape, or a "
     "seed that is made from the address of the input gives the same mask again.",
+    demands="Each training pass shall draw a new mask, whatever was called before it.",
+    how="Masks are drawn right after another, after a pass at rate 0, after a call of another "
+    "shape, after an evaluation pass and after a backward pass, on each occasion twice, with "
+    "the input in the same buffer. All must differ. As many calls make one mask as lawful masks "
+    "need to agree with a probability of at most 2^-400; where 64 do not suffice, it is not "
+    "asked.",
     places="dtype",
     ask=_fresh,
 )
@@ -140,6 +146,11 @@ IDLE = Probe(
     question="Do passes that drop nothing draw nothing, where that is declared?",
     why="If evaluating, or a rate of 0, advances the generator, then looking at a network in "
     "between changes how its training goes on.",
+    demands="Where idle_draws='none' is declared, an evaluation pass, and a training pass at "
+    "rate 0, shall draw nothing.",
+    how="From one seed, the next mask is drawn with and without such a pass before it; a mask "
+    "is made as for `randomness.fresh`. They must agree. Where nothing is declared, a "
+    "difference is an observation. Not asked of a target that cannot be seeded.",
     places="once",
     ask=_idle,
 )

@@ -105,6 +105,14 @@ MARGINAL = StreamCheck(
     question="Is a unit kept with probability 1 - rate?",
     why="A swapped keep probability, a quantised threshold, dropout applied twice or never, and "
     "a wrong comparison all show in the share of kept units, at rates other than 0.5.",
+    demands="A training pass shall keep each unit with probability 1 - rate or, under a law of "
+    "quantised rates, with a neighbour of it on the declared grid.",
+    how="Kept units are counted. The e-value is a mixture of likelihood ratios to the declared "
+    "keep probability, half of it on the planned departure and half spread over all sizes; a "
+    "departure of 2^-22, which correct code in float32 may show, is not accused. It passes once "
+    "the planned departure is excluded on both sides. Where units are known not to draw "
+    "independently, it fails only if whole calls, each as one unit, refute the rate as well.",
+    unit="the difference of the keep probability from the declared one",
     spends=True,
     decide=_decide,
     explain=_explain,

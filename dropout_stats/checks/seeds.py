@@ -181,6 +181,12 @@ SEED_REPEATS = Probe(
     question="Does the same seed, or the same key, give the same masks, at every size?",
     why="A kernel that uses the address of its seed, or seeds each thread by its number, cannot be "
     "reproduced; the second only shows in calls so large that several threads share the work.",
+    demands="The same seed, or the same key, shall give the same masks, in calls of every size "
+    "and whatever was called in between.",
+    how="On each shape, and for the first type on one of 131,072 units: masks of two calls or "
+    "more are drawn from a seed, other calls are made, and masks are drawn from the same seed "
+    "again; likewise from seed 0. They must agree. Where randomness='unspecified' is declared, "
+    "a failure is an observation. Not asked of a target that takes neither a seed nor a key.",
     places="dtype",
     ask=_seeded(_seed_repeats),
 )
@@ -190,6 +196,12 @@ SEEDS_DIFFER = Probe(
     question="Do different seeds, or keys, give different masks?",
     why="A seed that is cut to fewer bits, or not used, makes runs that should be independent "
     "repetitions of each other.",
+    demands="Different seeds, or keys, below 2^31 shall give different masks.",
+    how="Masks are drawn from 0, 1, 2^31 - 1, three neighbours, and one seed with each of its "
+    "31 bits flipped. All must differ; a mask is made as for `randomness.fresh`. That 0, 1 and "
+    "2^31 - 1 agree among each other, as for old generators, and that bits beyond 31 do not "
+    "count, are observations. So is a failure where randomness='unspecified' is declared. Not "
+    "asked of a target that takes neither a seed nor a key.",
     places="once",
     ask=_seeded(_seeds_differ),
 )
@@ -199,6 +211,11 @@ SEED_IS_READ = Probe(
     question="Does a change of the seed, or of the key, take effect each time?",
     why="A dropout state that is cached at its first use ignores every later seed: so recurrent "
     "layers of a framework could not be reproduced.",
+    demands="A change of the seed, or of the key, shall take effect at the next call, each time.",
+    how="Masks are drawn from one seed, from another, and from the first again. The second must "
+    "differ from the first, and the third must be the first; a mask is made as for "
+    "`randomness.fresh`. Where randomness='unspecified' is declared, a failure is an "
+    "observation. Not asked of a target that takes neither a seed nor a key.",
     places="once",
     ask=_seeded(_seed_is_read),
 )

@@ -207,6 +207,8 @@ def _probe(
     why: str,
     make_space: _MakeSpace,
     *,
+    demands: str,
+    how: str,
     examples: int,
     gradient: bool = False,
     afterwards: Callable[[Bench, Case], Finding | None] = lambda _, __: None,
@@ -226,7 +228,15 @@ def _probe(
             "pass", f"{search.asked - search.refused} generated calls obey the law{refused}"
         )
 
-    return Probe(id=f"structure.{name}", question=question, why=why, places="dtype", ask=ask)
+    return Probe(
+        id=f"structure.{name}",
+        question=question,
+        why=why,
+        demands=demands,
+        how=how,
+        places="dtype",
+        ask=ask,
+    )
 
 
 SHAPES = _probe(
@@ -237,6 +247,16 @@ SHAPES = _probe(
     strategies.space_of_shapes,
     examples=80,
     gradient=True,
+    demands="Every single call shall obey the law at every unit, whatever its shape; so shall "
+    "the evaluation pass and the gradient.",
+    how="Up to 80 calls are generated: all declared numbers of dimensions up to five, lengths "
+    "from 1 to 9, powers of 2 from 16 to 1024 and their neighbours, and lengths above 10,000. "
+    "Each is made three times in training, once in evaluation and, unless `max_shapes` is "
+    "declared, once with its gradient. Shape, type and the caller's input are compared, and "
+    "each output is held to what is possible for its own input. A wrong call is made smaller "
+    "for as long as it stays wrong, and the smallest is reported. 0-d and empty inputs are only "
+    "recorded. Evaluation and gradient are left out where an ordinary call gets them wrong, "
+    "which has checks of its own.",
 )
 
 LAYOUTS = _probe(
@@ -247,6 +267,12 @@ LAYOUTS = _probe(
     strategies.space_of_layouts,
     examples=48,
     gradient=True,
+    demands="Every single call shall obey the law at every unit, however its input lies in "
+    "memory. A target may refuse a layout, by raising.",
+    how="Up to 48 calls are generated and judged as for `structure.shapes`, of small shapes in "
+    "eight layouts: C and Fortran order, every second column or row of a larger array, channels "
+    "last, negative strides, read-only memory, and one row that is broadcast to all. The larger "
+    "array must be left as it was, too. A layout that is refused aloud is an observation.",
 )
 
 VALUES = _probe(
@@ -257,6 +283,15 @@ VALUES = _probe(
     strategies.space_of_values,
     examples=48,
     afterwards=nonfinite.ask,
+    demands="A training pass shall obey the law at inputs that are 0, NaN, infinite, subnormal "
+    "or very large: kept ones become their kept value, and a dropped NaN or infinity what is "
+    "declared of it. A target may refuse such inputs, by raising.",
+    how="Up to 48 calls are generated and judged as for `structure.shapes`, without gradients, "
+    "of small shapes, half of whose units have such values, at the rate of the case and at 0. "
+    "Unless `dropped_nonfinite` declares one of them, a dropped NaN or infinity may become 0 or "
+    "NaN; a subnormal number may always become 0. Then one call of the largest shape holds "
+    "thousands of NaN and infinities: that none of them is kept, or dropped, fails where its "
+    "probability is below e^-60.",
 )
 
 RATES = _probe(
@@ -266,4 +301,10 @@ RATES = _probe(
     "is wrong at those alone.",
     strategies.space_of_rates,
     examples=64,
+    demands="Every single call shall obey the law at every rate of the domain.",
+    how="Up to 64 calls are generated and judged as for `structure.shapes`, without gradients, "
+    "of small shapes, at 0, at rates near the ends (1e-6, 0.001, 0.999), at a dozen rates in "
+    "between, and at 1 where the domain includes it. Kept values and evaluation are those of "
+    "the rate; how often units are kept is not asked here. Where no domain is declared, a rate "
+    "that is refused aloud is an observation.",
 )

@@ -67,6 +67,12 @@ KEPT_VALUE = StreamCheck(
     question="Is every output either 0 or the kept value of the law?",
     why="A missing or doubled scale, a division by the rate and values that land in the wrong "
     "place show here exactly, in one call.",
+    demands="Every output of a training pass shall be either 0 or the input at the same place "
+    "times the kept factor of the law.",
+    how="Every output of every call is compared with its own input. Inputs differ from each "
+    "other, so a value that landed in another place is not the kept value of its own. The "
+    "relative tolerance is two machine epsilons of the output's type and, since rates often "
+    "travel through float32, two of float32 divided by the keep probability.",
     spends=False,
     decide=_kept_value,
     explain=_explain_kept_value,
@@ -78,6 +84,10 @@ RETURNED_MASK = StreamCheck(
     id="support.returned_mask",
     question="Is the mask that the target returns the mask that it applied?",
     why="A mask that is returned but not applied, or returned inverted, misleads whoever uses it.",
+    demands="A mask that a training pass returns shall have the shape of the output, and shall "
+    "be true (not 0) exactly where the unit was kept.",
+    how="In every call that returns a mask, it is compared, unit by unit, with the mask that "
+    "input and output show. Not asked of a target that returns none.",
     spends=False,
     decide=_mask,
     explain=_explain_mask,

@@ -124,6 +124,11 @@ THREADS = Probe(
     question="Do calls in several threads at once draw different masks, where that is declared?",
     why="A generator for each thread that is seeded by the number of the thread, or a state that "
     "is read and written without a lock, gives several threads the same mask.",
+    demands="Where threads='independent' is declared, calls in several threads at once shall "
+    "draw masks of their own.",
+    how="Four threads draw eight masks each, and begin each of them together. All 32 must "
+    "differ; a mask is made as for `randomness.fresh`. Threads that do not return within 30 "
+    "seconds leave it inconclusive.",
     places="once",
     ask=_threads,
 )
@@ -133,6 +138,11 @@ FORKS = Probe(
     question="Do forked workers draw different masks, where that is declared?",
     why="A forked process inherits the state of every generator, so the workers of a data loader "
     "all draw the same noise unless each is seeded anew.",
+    demands="Where workers='independent' is declared, forked processes shall draw masks of "
+    "their own.",
+    how="After a first call three processes are forked. Each of them draws a mask, and so does "
+    "their parent. All four must differ; a mask is made as for `randomness.fresh`. Not asked of "
+    "a target with keys, nor where a system cannot fork.",
     places="once",
     ask=_forks,
 )

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dropout_stats import zoo
-from dropout_stats.zoo.specimen import Specimen
+from dropout_stats.zoo.specimen import Specimen, address
 
 
 def tables() -> str:
     """Return the wrong and the correct specimens as Markdown."""
     wrong = _table(
         ("specimen", "what is wrong", "killed by", "reported in"),
-        ((_name(s), s.fault, s.killed_by or "", _threads(s)) for s in zoo.WRONG),
+        ((_name(s), s.fault, s.killed_by or "", links(s)) for s in zoo.WRONG),
     )
     correct = _table(("specimen", "what is unusual"), ((_name(s), s.fault) for s in zoo.CORRECT))
     return (
@@ -30,10 +30,6 @@ def _name(specimen: Specimen) -> str:
     return f"`{specimen.name}`{' (naive)' if specimen.naive else ''}"
 
 
-def _threads(specimen: Specimen) -> str:
-    return ", ".join(map(_link, specimen.threads)) or "made up"
-
-
-def _link(thread: str) -> str:
-    repository, _, number = thread.partition("#")
-    return f"[{thread}](https://github.com/{repository}/issues/{number})"
+def links(specimen: Specimen) -> str:
+    """Return the threads of a specimen as Markdown."""
+    return ", ".join(f"[{thread}]({address(thread)})" for thread in specimen.threads) or "made up"

@@ -107,6 +107,12 @@ def specimens_of(family: ModuleType) -> tuple[Specimen, ...]:
     )
 
 
+def address(thread: str) -> str:
+    """Return where a thread `owner/repo#number` is to be read; of a pull request, too."""
+    repository, _, number = thread.partition("#")
+    return f"https://github.com/{repository}/issues/{number}"
+
+
 def _mark(cls: type[_Built], specimen: Specimen) -> type[_Built]:
     _SPECIMENS[cls] = specimen
     return cls

@@ -126,3 +126,8 @@ def test_a_wrong_probability_alone_never_rejects():
     gain = tables.surplus(kept.sum(), 500 * 1000, 0.7)
     assert test.log_e(table) > 100
     assert test.log_e(table, float(gain)) < math.log(100)
+
+
+def test_no_number_of_trials_excludes_what_is_lost_in_rounding():
+    never = tables.TableTest(Shifted(1e-24), 1e-24, sides=(-1,))
+    assert never.trials_to_pass(1, 0.5) == math.inf
