@@ -343,6 +343,8 @@ def _explained_by_exact(failures: Failures) -> set[str]:
     gone: set[str] = set()
     if "support.kept_value" in failures.checks:
         gone.add("gradient.forward")
+    if failures.in_usual_calls("support.kept_value"):  # then generated calls are wrong as well
+        gone |= {c for c in failures.checks if _matches(c, ("structure.*", "precision.*"))}
     if {"gradient.same_noise", "gradient.dropped_is_zero"} <= failures.checks:
         # One wrong factor everywhere is a backward pass without a mask; else it has another one.
         gone.add(

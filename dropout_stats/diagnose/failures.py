@@ -30,6 +30,10 @@ class Failures:
         """The types in which something failed."""
         return {result.case.dtype for result in self.results}
 
+    def in_usual_calls(self, check: str) -> bool:
+        """Whether a check failed in the usual stream of a rate and type."""
+        return any(r.check == check and not r.case.variant for r in self.results)
+
     def say(self, check: str, words: Sequence[str]) -> bool:
         """Whether a message of the check holds one of the words, if any are given."""
         messages = [result.message for result in self.results if result.check == check]
