@@ -64,7 +64,9 @@ class Case:
 
     def matches(self, pattern: str) -> bool:
         """Whether it is named, or its check matches a pattern (`*` and `?` as in file names)."""
-        return self.id == pattern or fnmatchcase(self.check, pattern)
+        if "[" in pattern:
+            return self.id == pattern
+        return fnmatchcase(self.check, pattern)
 
 
 @dataclass(frozen=True)

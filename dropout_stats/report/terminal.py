@@ -92,7 +92,8 @@ def _known(plan: Plan) -> list[str]:
     lines = []
     for one in plan.asked.expected:
         matched = sum(one.matches(planned.case) for planned in plan.cases)
-        lines.append(f"{one} is expected to fail ({one.words}): {matched} cases")
+        plural = "" if matched == 1 else "s"
+        lines.append(f"{one} is expected to fail ({one.words}): {matched} case{plural}")
     return lines
 
 
