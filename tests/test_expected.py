@@ -426,7 +426,16 @@ def test_an_expected_failure_and_passes_end_with_zero(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text(
         "from dropout_stats.zoo.limits import AcceptsAnyRate\ntarget = AcceptsAnyRate().target()\n"
     )
-    words = ["check", "mine.py:target", "--rates", "0.1", "--checks", "interface.*,limits.*"]
+    words = [
+        "check",
+        "mine.py:target",
+        "--rates",
+        "0.1",
+        "--resolution",
+        "0.05",
+        "--checks",
+        "interface.*",
+    ]
     known_one = ("--expect", "interface.invalid_rate=issue 12")
     for more, status in (((), 1), (known_one, 0)):
         monkeypatch.setattr(sys, "argv", ["dropout-stats", *words, *more])
