@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dropout_stats.errors import DropoutStatsError as DropoutStatsError
     from dropout_stats.errors import HarnessError as HarnessError
     from dropout_stats.errors import UsageError as UsageError
+    from dropout_stats.expected import Expected as Expected
     from dropout_stats.parametrize import parametrize_checks as parametrize_checks
     from dropout_stats.references import reference as reference
     from dropout_stats.report.model import Report as Report
@@ -39,6 +40,7 @@ _HOMES = {
     "DropoutStatsError": "errors",
     "HarnessError": "errors",
     "UsageError": "errors",
+    "Expected": "expected",
     "parametrize_checks": "parametrize",
     "reference": "references",
     "Report": "report.model",
@@ -58,6 +60,7 @@ __all__ = [
     "Diagnosis",
     "DropoutStatsError",
     "Evidence",
+    "Expected",
     "HarnessError",
     "Output",
     "Report",

@@ -20,8 +20,9 @@ from dropout_stats.laws import Law
 from dropout_stats.options import Options, read_options
 from dropout_stats.planning import Plan, make_plan
 from dropout_stats.report.model import Report
-from dropout_stats.results import Result
+from dropout_stats.results import Case, Result
 from dropout_stats.run import Run
+from dropout_stats.settling import left_open, settle
 from dropout_stats.target import Target
 
 
@@ -85,12 +86,14 @@ def finish(
 
     Args:
         bound: the run.
-        results: its results.
+        results: its results, whatever is expected of them.
         observations: what was observed; by default what the run observed in this process.
 
     """
     plan = bound.plan
     observed = bound.observations if observations is None else observations
+    expected, absent = plan.asked.expected, _absent(plan, results)
+    results = settle(results, expected, absent)
     return Report(
         target=plan.target,
         law=plan.law.name,
@@ -98,7 +101,11 @@ def finish(
         conventions=asdict(plan.conventions),
         results=results,
         diagnoses=diagnose(results, plan.law),
-        observations=(*observed, *_remarks(plan, bound.target)),
+        observations=(
+            *observed,
+            *left_open(results, expected, absent),
+            *_remarks(plan, bound.target),
+        ),
         seed=plan.asked.seed,
         false_alarm=plan.asked.false_alarm,
         power=plan.asked.power,
@@ -110,6 +117,13 @@ def finish(
         },
         seconds=round(time.monotonic() - bound.started, 3),
     )
+
+
+def _absent(plan: Plan, results: tuple[Result, ...]) -> tuple[Case, ...]:
+    """The cases of the full plan that have no result."""
+    there = {result.case for result in results}
+    planned = (planned.case for planned in plan.cases)
+    return (*plan.deselected, *(case for case in planned if case not in there))
 
 
 def _remarks(plan: Plan, target: Target) -> tuple[str, ...]:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dropout_stats.errors import DropoutStatsError
 from dropout_stats.settings import merged, read_settings
 
+if TYPE_CHECKING:
+    from dropout_stats.expected import Expected
+
 _WIDE = 200  # so that a specimen is a line
 _READABLE = 100
-_EXIT = {"pass": 0, "fail": 1, "error": 2, "inconclusive": 3}
+_EXIT = {"pass": 0, "fail": 1, "unexpected-pass": 1, "error": 2, "inconclusive": 3}
 
 
 class _List(click.ParamType[tuple[Any, ...]]):
@@ -48,7 +51,7 @@ def shape(text: str) -> tuple[int, ...]:
 def cli() -> None:
     """Judge dropout implementations.
 
-    Exit status: 0 pass, 1 fail, 2 usage or harness error, 3 inconclusive.
+    Exit status: 0 pass, 1 fail or unexpected pass, 2 usage or harness error, 3 inconclusive.
     """
 
 
@@ -60,6 +63,13 @@ def cli() -> None:
 @click.option("--shapes", type=_List(shape), help="Shapes, e.g. 16x1024,3x5.")
 @click.option("--checks", type=_List(str), help="Only these ids or patterns, e.g. rate.*,calls.*.")
 @click.option("--skip", type=_List(str), help="Not these ids or patterns.")
+@click.option(
+    "--expect",
+    "expected",
+    multiple=True,
+    metavar="CHECK=REASON",
+    help="A bug that is known, e.g. 'rate.*=issue 12'; it is added to those of pyproject.toml.",
+)
 @click.option(
     "--convention",
     "conventions",
@@ -92,6 +102,7 @@ def check(
     junit_file: str | None,
     *,
     conventions: Sequence[str],
+    expected: Sequence[str],
     keep_prob: bool,
     dry_run: bool,
     **given: Any,
@@ -108,7 +119,7 @@ def check(
     if not name and (keep_prob or options):
         raise click.UsageError("--keep-prob and --option go with a TARGET")
     held = _held_to(conventions, keep_prob=keep_prob)
-    arguments = merged(settings, {**given, "conventions": held})
+    arguments = merged(settings, {**given, "conventions": held, "expected": _known(expected)})
     judged = _target(name, options, arguments.get("law"))
     if dry_run:
         _show(api.plan(judged, **arguments))
@@ -226,10 +237,17 @@ def _held_to(conventions: Sequence[str], *, keep_prob: bool) -> dict[str, Any]:
     return held | ({"rate_argument": "keep_prob"} if keep_prob else {})
 
 
-def _pair(option: str, text: str) -> tuple[str, str]:
+def _known(expected: Sequence[str]) -> list[Expected]:
+    from dropout_stats.expected import Expected
+
+    pairs = (_pair("--expect", one, "CHECK=REASON") for one in expected)
+    return [Expected(check, reason=reason) for check, reason in pairs]
+
+
+def _pair(option: str, text: str, form: str = "KEY=VALUE") -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals:
-        raise click.BadParameter(f"expected KEY=VALUE, got {text!r}", param_hint=option)
+        raise click.BadParameter(f"expected {form}, got {text!r}", param_hint=option)
     return key, value
 
 

@@ -12,6 +12,7 @@ from dropout_stats import checks
 from dropout_stats.conventions import Conventions
 from dropout_stats.dtypes import as_dtype
 from dropout_stats.errors import UsageError, did_you_mean
+from dropout_stats.expected import Expected
 from dropout_stats.laws import Law, by_name, is_law
 from dropout_stats.results import Case
 from dropout_stats.values import listed, number, require, text, whole, wrong
@@ -34,6 +35,8 @@ class Options(TypedDict, total=False):
         checks: only the checks that match one of these ids or patterns, such as `"rate.*"`, or
             single cases, such as `"rate.marginal[0.1-float32]"`.
         skip: not what matches one of these.
+        expected: failures that are known; they do not fail the report, but it fails where none of
+            the cases that one of them matches does.
         false_alarm: total probability that a conforming target fails; default 1e-6.
         power: probability of catching a departure as large as a stated resolution; default 0.99.
         resolution: departure of the keep probability to resolve, in standard deviations of one
@@ -49,6 +52,7 @@ class Options(TypedDict, total=False):
     shapes: Sequence[Sequence[int]] | None
     checks: Sequence[str] | None
     skip: Sequence[str] | None
+    expected: Sequence[Expected] | None
     false_alarm: float | None
     power: float | None
     resolution: float | None
@@ -67,6 +71,7 @@ class Asked:
     shapes: tuple[tuple[int, ...], ...] | None = None
     checks: tuple[str, ...] | None = None
     skip: tuple[str, ...] = ()
+    expected: tuple[Expected, ...] = ()
     false_alarm: float = 1e-6
     power: float = 0.99
     resolution: float = DEFAULT_RESOLUTION
@@ -97,7 +102,7 @@ def valid(name: str, value: Any) -> Any:
 
 def matches(case: Case, patterns: Iterable[str]) -> bool:
     """Whether a case is named, or its check matches a pattern (`*` and `?` as in file names)."""
-    return any(case.id == pattern or fnmatchcase(case.check, pattern) for pattern in patterns)
+    return any(case.matches(pattern) for pattern in patterns)
 
 
 def _law(value: object) -> Law:
@@ -165,6 +170,19 @@ def _patterns(name: str, values: object) -> tuple[str, ...]:
     return patterns
 
 
+def _expected(values: object) -> tuple[Expected, ...]:
+    example = "a list of expectations such as [Expected('rate.*', reason='...')]"
+    expected = listed("expected", values, _expectation, example)
+    _patterns("expected", [one.check for one in expected])
+    return expected
+
+
+def _expectation(name: str, value: object) -> Expected:
+    if not isinstance(value, Expected):
+        raise wrong(name, value, "an Expected such as Expected('rate.*', reason='...')")
+    return value
+
+
 def _within(name: str, condition: Callable[[float], bool], expected: str) -> Callable[[Any], float]:
     """Make the validator of a number that meets a condition."""
 
@@ -190,6 +208,7 @@ _VALID: dict[str, Callable[[Any], Any]] = {
     "shapes": _shapes,
     "checks": lambda values: _patterns("checks", values),
     "skip": lambda values: _patterns("skip", values),
+    "expected": _expected,
     "false_alarm": _within("false_alarm", lambda p: 1e-100 <= p < 1, "in [1e-100, 1)"),
     "power": _within("power", lambda p: 0.5 <= p < 1, "in [0.5, 1)"),
     "resolution": _within("resolution", lambda r: 0 < r <= 0.5, "in (0, 0.5] standard deviations"),

@@ -15,6 +15,7 @@ from dropout_stats.report.json import dump_result, load_result
 from dropout_stats.report.model import Report
 from dropout_stats.report.terminal import failure_text
 from dropout_stats.results import Result
+from dropout_stats.settling import settle_one
 
 _Test = TypeVar("_Test", bound=Callable[..., object])
 
@@ -39,7 +40,7 @@ class Session:
     _answers: dict[str, _Answer] = field(default_factory=dict)
 
     def result(self, planned: PlannedCase) -> Result:
-        """The result of a case; the stream of its configuration is drawn once."""
+        """What is found for a case, whatever is expected; each stream is drawn once."""
         key = planned.case.id
         if key not in self._answers:
             result = self.bound.result(planned)
@@ -86,18 +87,23 @@ class BoundCase:
         return self.planned.case.id
 
     def result(self) -> Result:
-        """The result, without raising."""
-        return self.session.result(self.planned)
+        """The result, without raising, as the expectations make it that concern it alone.
+
+        Whether an expectation of several cases is out of date, only the whole run can tell.
+        """
+        expected = self.session.bound.plan.asked.expected
+        return settle_one(self.session.result(self.planned), expected)
 
     def answer(self) -> str | None:
         """The answer as text, for the session of another process; None before there is one."""
         return self.session.answer(self.planned)
 
     def check(self) -> None:
-        """Pass, skip (not-applicable), or raise: AssertionError for fail and inconclusive.
+        """Pass, skip (not-applicable), xfail (expected-failure), or raise.
 
         Raises:
-            AssertionError: the case failed or is inconclusive; the text says all about it.
+            AssertionError: the case failed, passed unexpectedly or is inconclusive; the text says
+                all about it.
             RuntimeError: the check itself broke.
 
         """
@@ -106,6 +112,10 @@ class BoundCase:
             import pytest
 
             pytest.skip(result.message)
+        if result.verdict == "expected-failure":
+            import pytest
+
+            pytest.xfail(str(result.expected))  # with --runxfail it returns, and the case fails
         if result.verdict == "error":
             raise RuntimeError(result.message)
         if result.verdict != "pass":

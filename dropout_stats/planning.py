@@ -10,6 +10,7 @@ from dropout_stats import checks
 from dropout_stats.conventions import Conventions
 from dropout_stats.errors import UsageError, did_you_mean
 from dropout_stats.evidence.budget import Share
+from dropout_stats.expected import require_planned
 from dropout_stats.laws import Inverted, Law
 from dropout_stats.options import Asked, matches
 from dropout_stats.results import Case
@@ -52,6 +53,7 @@ class Plan:
         streams: one stream a rate and dtype.
         shapes: shapes that the probes try.
         large_shape: a shape of many units, where the target may be asked one more.
+        deselected: cases of the full plan that `checks` and `skip` leave out.
         seconds: estimated time of a conforming run; None before it was measured.
 
     """
@@ -66,6 +68,7 @@ class Plan:
     streams: tuple[StreamPlan, ...]
     shapes: tuple[tuple[int, ...], ...]
     large_shape: tuple[int, ...]
+    deselected: tuple[Case, ...] = ()
     seconds: float | None = None
 
     @property
@@ -109,7 +112,8 @@ class Plan:
         )
         if not keep:
             raise UsageError(f"checks={wanted!r} and skip={skip!r} leave nothing to do")
-        return replace(self, cases=keep, streams=_read_by(keep, self.streams))
+        left = tuple(planned.case for planned in self.cases if planned not in keep)
+        return replace(self, cases=keep, deselected=left, streams=_read_by(keep, self.streams))
 
     def __str__(self) -> str:
         from dropout_stats.report.terminal import render_plan
@@ -135,6 +139,8 @@ def make_plan(target: Target, asked: Asked) -> Plan:
         shapes=_probe_shapes(conventions, asked.shapes),
         large_shape=_large_shape(conventions, asked.shapes),
     )
+    for one in asked.expected:
+        require_planned(one, [planned.case for planned in full.cases])
     return full.selected()
 
 

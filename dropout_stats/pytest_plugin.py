@@ -126,14 +126,27 @@ class _Summary:
             self._session.adopt(answer)
             self._answered = True
 
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Fail the session for an expectation of several cases of which none failed."""
+        if self._answered and session.exitstatus == pytest.ExitCode.OK and self._out_of_date():
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _out_of_date(self) -> tuple[str, ...]:
+        """What is said of expectations that the run as a whole shows to be out of date."""
+        unexpected = self._session.report().unexpected_passes
+        return tuple(dict.fromkeys(result.message for result in unexpected))
+
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Print diagnoses and observations."""
+        """Print expectations that are out of date, diagnoses and observations."""
         if not self._answered:
             return
         report = self._session.report()
-        if not (report.diagnoses or report.observations):
+        unexpected = self._out_of_date()
+        if not (report.diagnoses or report.observations or unexpected):
             return
         terminalreporter.section(_COLLECTOR)
+        for message in unexpected:
+            terminalreporter.line(f"unexpected pass: {message}", red=True)
         for diagnosis in report.diagnoses:
             terminalreporter.line(f"diagnosis: {diagnosis.name}: {diagnosis.explanation}")
             terminalreporter.line(f"  fix: {diagnosis.fix}")

@@ -19,7 +19,7 @@ def reproduction(plan: Plan, case: Case) -> str:
     The rates and types of the whole plan stay: the share of the case, and with it the draws,
     depend on how many there are.
     """
-    asked = replace(plan.asked, checks=(case.id,), skip=())
+    asked = replace(plan.asked, checks=(case.id,), skip=(), expected=())
     given = _others_than_the_defaults(asked) | {"seed": asked.seed}
     if plan.spec is None or not _has_a_name(asked.law):
         return _expression(given)

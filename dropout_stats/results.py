@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias, get_args
 
-Verdict: TypeAlias = Literal["pass", "fail", "inconclusive", "not-applicable", "error"]
+Verdict: TypeAlias = Literal[
+    "pass",
+    "fail",
+    "inconclusive",
+    "not-applicable",
+    "expected-failure",
+    "unexpected-pass",
+    "error",
+]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
-WORST_FIRST: tuple[Verdict, ...] = ("fail", "error", "inconclusive", "pass", "not-applicable")
+# Up to `inconclusive` they are verdicts of a whole that is no pass.
+WORST_FIRST: tuple[Verdict, ...] = (
+    "fail",
+    "unexpected-pass",
+    "error",
+    "inconclusive",
+    "expected-failure",
+    "pass",
+    "not-applicable",
+)
 
 
 def place_name(rate: float | None, dtype: str, variant: str) -> str:
@@ -43,6 +61,12 @@ class Case:
     def id(self) -> str:
         """What pytest and the command line call this case."""
         return f"{self.check}[{self.where}]"
+
+    def matches(self, pattern: str) -> bool:
+        """Whether it is named, or its check matches a pattern (`*` and `?` as in file names)."""
+        if "[" in pattern:
+            return self.id == pattern
+        return fnmatchcase(self.check, pattern)
 
 
 @dataclass(frozen=True)
@@ -81,7 +105,19 @@ class Finding:
 
 @dataclass(frozen=True)
 class Result:
-    """The verdict on one case."""
+    """The verdict on one case.
+
+    Args:
+        check: the id of the check.
+        verdict: the verdict.
+        message: what was seen and what was expected, in words.
+        evidence: the numbers behind it; None where there are none.
+        case: the check and its configuration.
+        reproduce: the command or expression that asks the same again.
+        expected: kind and reason of the expectation that a failure met or a pass disappointed,
+            e.g. `bug: the threshold has 8 bits`; None elsewhere.
+
+    """
 
     check: str
     verdict: Verdict
@@ -89,6 +125,7 @@ class Result:
     evidence: Evidence | None
     case: Case
     reproduce: str
+    expected: str | None = None
 
 
 @dataclass(frozen=True)
@@ -99,17 +136,22 @@ class Diagnosis:
         name: the bug in a few words.
         explanation: what was seen, and why this cause explains it.
         fix: what to change.
+        checks: ids of the failed checks that it accounts for; no other diagnosis has them.
 
     """
 
     name: str
     explanation: str
     fix: str
+    checks: tuple[str, ...] = ()
 
 
 def worst(verdicts: tuple[Verdict, ...]) -> Verdict:
-    """The verdict of a whole: fail > error > inconclusive > pass; nothing passed: inconclusive."""
-    for verdict in WORST_FIRST[:3]:
+    """The verdict of a whole: the worst, where one is no pass; nothing passed: inconclusive.
+
+    Expected failures are no passes, but do not stand in the way of one.
+    """
+    for verdict in WORST_FIRST[: WORST_FIRST.index("expected-failure")]:
         if verdict in verdicts:
             return verdict
     return "pass" if "pass" in verdicts else "inconclusive"

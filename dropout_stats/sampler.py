@@ -74,7 +74,7 @@ class Sampler:
         while True:
             self._draw_block()
             for check in list(open_checks):
-                verdict = check.decide(self._stream)
+                verdict = self._decide(check)
                 if verdict != "inconclusive":
                     decided[check.id] = verdict
                     open_checks.remove(check)
@@ -88,7 +88,7 @@ class Sampler:
             if self._stream.stopped or not open_checks:
                 break
         for check in self._judges:
-            verdict = decided.get(check.id) or check.decide(self._stream)
+            verdict = decided.get(check.id) or self._decide(check)
             if check.id not in found:
                 found[check.id] = self._explain(check, verdict)
             elif verdict == "fail":  # what came later may show that something else is the cause
@@ -96,8 +96,19 @@ class Sampler:
                 found[check.id] = found[check.id] if later.verdict == verdict else later
         return found
 
+    def _decide(self, check: checks.StreamCheck) -> Verdict:
+        """The verdict on the tables; a check that breaks must not take the others along."""
+        if check.id not in self._stream.crashed:
+            try:
+                return check.decide(self._stream)
+            except Exception as error:  # noqa: BLE001 - as for a probe
+                self._stream.crashed[check.id] = error
+        return "error"
+
     def _explain(self, check: checks.StreamCheck, verdict: Verdict) -> Finding:
         stopped = self._stream.stopped
+        if check.id in self._stream.crashed:
+            return broken(self._stream.crashed[check.id])
         if not self._stream.counts.trials and check.needs_counts:
             return Finding("inconclusive", f"nothing was read: {stopped}", Evidence(0))
         try:

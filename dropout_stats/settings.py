@@ -28,12 +28,19 @@ def read_settings(folder: Path) -> dict[str, Any]:
 
 
 def merged(settings: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """Settings of the file under those that were given (not None), ready for `ds.check`."""
+    """Settings of the file under those that were given (not None), ready for `ds.check`.
+
+    Conventions are merged one by one. What is expected to fail is added to that of the file: a
+    failure that is known does not go away because another one is named.
+    """
     from dropout_stats.conventions import conventions_from
+    from dropout_stats.expected import expected_from
 
     options = {**settings, **{key: value for key, value in given.items() if value is not None}}
     conventions = {**settings.get("conventions", {}), **(given.get("conventions") or {})}
     options["conventions"] = conventions_from(conventions)
+    known = expected_from(settings.get("expected", ()))
+    options["expected"] = (*known, *(given.get("expected") or ()))
     options.pop("target", None)
     return options
 
@@ -52,6 +59,7 @@ def _table(path: Path) -> dict[str, Any]:
 
 def _require_valid(path: Path, key: str, value: Any) -> None:
     from dropout_stats.conventions import conventions_from
+    from dropout_stats.expected import expected_from
     from dropout_stats.options import Options, valid
     from dropout_stats.values import text
 
@@ -65,6 +73,8 @@ def _require_valid(path: Path, key: str, value: Any) -> None:
             text(key, value)
         elif key == "conventions":
             conventions_from(value)
+        elif key == "expected":
+            valid(key, expected_from(value))
         else:
             valid(key, value)
     except UsageError as error:

@@ -208,3 +208,74 @@ def test_settings_are_read_from_pyproject(project):
     project.makepyprojecttoml("[tool.dropout_stats]\nrates = [0.2]\nresolution = 0.02\n")
     done = run(project, "--dropout-target=mine:right", "--collect-only", "-q")
     assert any("rate.marginal[0.2-float32]" in line for line in done.outlines)
+
+
+EXPECTED = """
+[[tool.dropout_stats.expected]]
+check = "{check}"
+reason = "issue 12"
+strict = {strict}
+"""
+
+
+def expecting(project, *checks, strict="false"):
+    tables = "".join(EXPECTED.format(check=check, strict=strict) for check in checks)
+    project.makepyprojecttoml(f"[tool.dropout_stats]\nmax_seconds = 60\n{tables}")
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_an_expected_failure_is_xfailed(project, workers):
+    expecting(project, "rate.*")
+    words = ("--dropout-target=mine:swapped", *QUICK, "--dropout-checks=rate.*,interface.*", "-rx")
+    done = run(project, *words, *workers)
+    assert done.ret == 0, done.stdout.str()
+    assert done.parseoutcomes()["xfailed"] == 2
+    done.stdout.fnmatch_lines(["*XFAIL*rate.marginal*bug: issue 12*"])
+    assert "diagnosis:" not in done.stdout.str()
+    assert run(project, *words, "--runxfail").ret == 1
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_an_expectation_of_which_nothing_fails_fails_the_session(project, workers):
+    expecting(project, "rate.*")
+    words = ("--dropout-target=mine:right", *QUICK, "--dropout-checks=rate.*,interface.*")
+    done = run(project, *words, *workers)
+    assert done.ret == pytest.ExitCode.TESTS_FAILED, done.stdout.str()
+    assert "failed" not in done.parseoutcomes()
+    done.stdout.fnmatch_lines(["unexpected pass: 'rate.*' is expected to fail (bug: issue 12)*"])
+    some = run(project, *words, *workers, "-k", "0.1-float32")
+    assert some.ret == 0, some.stdout.str()
+    assert "unexpected pass" not in some.stdout.str()
+    some.stdout.fnmatch_lines(["*1 of the 2 cases that it matches were not run*"])
+
+
+@pytest.mark.parametrize(
+    ("check", "strict"), [("rate.marginal[0.1-float32]", "false"), ("rate.*", "true")]
+)
+def test_an_item_that_must_fail_and_passes_fails(project, check, strict):
+    expecting(project, check, strict=strict)
+    done = run(project, "--dropout-target=mine:right", *QUICK, "-k", "rate.marginal and 0.1")
+    done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines(["*UNEXPECTED-PASS rate.marginal?0.1-float32?*"])
+
+
+def test_expectations_in_somebodys_own_file(project):
+    project.makepyfile(
+        test_mine="""
+        import dropout_stats as ds
+        import mine
+
+        known = ds.Expected("rate.*", reason="issue 12")
+        named = ds.Expected("rate.marginal[0.1-float32]", reason="issue 12")
+        quick = dict(rates=[0.1], resolution=0.02, checks=["rate.*"])
+
+        @ds.parametrize_checks(mine.swapped, **quick, expected=[known])
+        def test_swapped(case):
+            case.check()
+
+        @ds.parametrize_checks(mine.right, **quick, expected=[named])
+        def test_right(case):
+            case.check()
+        """
+    )
+    run(project).assert_outcomes(xfailed=1, failed=1)

@@ -130,6 +130,7 @@ class Stream:
         self._unreadable = False
         self._closed: set[str] = set()
         self.dependences: list[str] = []
+        self.crashed: dict[str, Exception] = {}  # by the id of the check that broke
 
     def add(self, readings: Sequence[Reading]) -> None:
         """Take whole calls, in the order in which they were made."""
@@ -151,13 +152,17 @@ class Stream:
         self._tally(readings)
 
     def _tally(self, readings: Sequence[Reading]) -> None:
-        tallies = [tally for check, tally in self.tallies.items() if check not in self._closed]
+        tallies = {c: tally for c, tally in self.tallies.items() if c not in self._closed}
         if not tallies:
             return
         first = self.calls - len(readings)
         block = block_of(readings, first, self.setting.shape, max(len(self.inputs), 1))
-        for tally in tallies:
-            tally.add(block)
+        for check, tally in tallies.items():
+            try:
+                tally.add(block)
+            except Exception as error:  # noqa: BLE001 - the tables of the others are whole
+                self.crashed[check] = error
+                self._closed.add(check)
 
     def seen(self, check: str) -> Seen:
         """The tally of a context against its tests."""

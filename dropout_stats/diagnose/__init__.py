@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from dropout_stats.diagnose.accounting import Named, account
 from dropout_stats.diagnose.causes import blames_draws, name_causes
 from dropout_stats.diagnose.failures import Failures, failures_of
 from dropout_stats.diagnose.matching import explaining, partly_explaining, same_at_all_rates
 from dropout_stats.diagnose.quantised import quantised
+from dropout_stats.diagnose.signatures import Signature
 from dropout_stats.laws import Law
 from dropout_stats.results import Diagnosis, Result
 
@@ -24,10 +26,18 @@ _NO_RATE = Diagnosis(
     "the share of kept units is the same at all rates that were tried",
     "hand the rate on to the place where the mask is drawn",
 )
+# What fails where a share of kept units, a kept value or an evaluation pass is wrong.
+_BY_KEEP = ("rate.marginal", "moments.*")
+_BY_KEPT = ("support.kept_value", "moments.*", "structure.*", "precision.*", "gradient.forward")
+_BY_EVALUATION = ("inference.*", "moments.noise_mean", "gradient.evaluation")
+_ENDS = ("limits.*",)
 
 
 def diagnose(results: Sequence[Result], law: Law) -> tuple[Diagnosis, ...]:
-    """Name the causes that explain the failures, best first; () where nothing failed."""
+    """Name the causes that explain the failures, roots first; () where nothing failed.
+
+    Failures that are expected need no diagnosis, but their numbers may show what else follows.
+    """
     failures = failures_of(results)
     if not failures.checks:
         return ()
@@ -35,31 +45,43 @@ def diagnose(results: Sequence[Result], law: Law) -> tuple[Diagnosis, ...]:
     found = _by_rate(results, law, failures)
     drawn = blames_draws(failures)
     named = [*causes, *found] if drawn else [*found, *causes]
-    by_name = {diagnosis.name: diagnosis for diagnosis in reversed(named)}
-    return tuple(dict.fromkeys(by_name[diagnosis.name] for diagnosis in named))
+    return account(named, (result.check for result in failures.results))
 
 
-def _by_rate(results: Sequence[Result], law: Law, failures: Failures) -> list[Diagnosis]:
+def _by_rate(results: Sequence[Result], law: Law, failures: Failures) -> list[Named]:
     """What rate, kept value and evaluation factor say together."""
     alone = _only_type(results, failures)
     if alone:
         within = [result for result in results if result.case.dtype == alone]
-        coarse = quantised(within, law)
+        coarse = [_of_keep(diagnosis) for diagnosis in quantised(within, law)]
         explanation = _ONE_TYPE.explanation.format(dtype=alone)
-        named = replace(_ONE_TYPE, explanation=explanation)
-        return list(coarse) or [named, *_signatures(within, law, failures)]
+        named = Named(replace(_ONE_TYPE, explanation=explanation), (), ("*",), is_remark=True)
+        return coarse or [named, *_signatures(within, law, failures)]
     return _signatures(results, law, failures)
 
 
-def _signatures(results: Sequence[Result], law: Law, failures: Failures) -> list[Diagnosis]:
+def _signatures(results: Sequence[Result], law: Law, failures: Failures) -> list[Named]:
     found = explaining(results, law)
     if not found and blames_draws(failures):
         return []
     if not found and same_at_all_rates(results):
-        return [_NO_RATE]
-    coarse = [] if found else list(quantised(results, law))
-    bugs = found or partly_explaining(results, law)
-    return [*coarse, *(Diagnosis(bug.name, bug.explanation, bug.fix) for bug in bugs)]
+        return [_of_keep(_NO_RATE)]
+    coarse = [] if found else [_of_keep(diagnosis) for diagnosis in quantised(results, law)]
+    return [*coarse, *map(_of_signature, found or partly_explaining(results, law))]
+
+
+def _of_keep(diagnosis: Diagnosis) -> Named:
+    return Named(diagnosis, _BY_KEEP, _ENDS)
+
+
+def _of_signature(bug: Signature) -> Named:
+    takes = [
+        *(_BY_KEEP if bug.keep else ()),
+        *(_BY_KEPT if bug.kept else ()),
+        *(_BY_EVALUATION if bug.evaluation else ()),
+    ]
+    follows = _ENDS if bug.keep or bug.kept else ()
+    return Named(Diagnosis(bug.name, bug.explanation, bug.fix), tuple(takes), follows)
 
 
 def _only_type(results: Sequence[Result], failures: Failures) -> str | None:

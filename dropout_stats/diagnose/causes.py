@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from dropout_stats.diagnose.accounting import Named
 from dropout_stats.diagnose.failures import Failures
 from dropout_stats.results import Diagnosis
 
@@ -23,6 +24,7 @@ class Cause:
         diagnosis: what to say of it.
         explains: ids or patterns of checks that need no cause of their own beside it.
         says: words of which the message of the failure must hold one; () for any message.
+        follows: ids or patterns of checks that it makes fail, where they have no other cause.
 
     """
 
@@ -30,6 +32,7 @@ class Cause:
     diagnosis: Diagnosis
     explains: tuple[str, ...] = ()
     says: tuple[str, ...] = ()
+    follows: tuple[str, ...] = ()
 
     def is_there(self, failures: Failures, gone: set[str]) -> bool:
         """Whether one of its checks failed, and nothing before explained that."""
@@ -40,6 +43,7 @@ class Cause:
 
 
 _COUNTED = ("position.*", "dependence.*", "input.*", "calls.*", "peers.*")
+_BY_DRAWS = ("rate.marginal", "moments.*", "randomness.*", "dependence.*", "calls.*")
 _SHARED = (
     "dependence.lag",
     "dependence.all_lags",
@@ -58,8 +62,10 @@ def _cause(
     *,
     explains: Sequence[str] = (),
     says: Sequence[str] = (),
+    follows: Sequence[str] = (),
 ) -> Cause:
-    return Cause(tuple(checks), Diagnosis(name, explanation, fix), tuple(explains), tuple(says))
+    diagnosis = Diagnosis(name, explanation, fix)
+    return Cause(tuple(checks), diagnosis, tuple(explains), tuple(says), tuple(follows))
 
 
 # Contexts of which the strongest is the root: the others see its shadow.
@@ -131,6 +137,7 @@ OTHERS: tuple[Cause, ...] = (
         "respect the strides of the input; do not mix flat and shaped indices",
         says=["the kept value of another unit"],
         explains=["structure.*", "limits.rate_zero", "support.*", "precision.*"],
+        follows=["gradient.forward"],
     ),
     _cause(
         ["support.kept_value", "precision.values"],
@@ -139,6 +146,7 @@ OTHERS: tuple[Cause, ...] = (
         "scale in the type of the input, or wider",
         says=["off by rounding"],
         explains=["gradient.*", "structure.*", "moments.*", "precision.*"],
+        follows=["support.*"],
     ),
     _cause(
         ["interface.shape"],
@@ -153,6 +161,7 @@ OTHERS: tuple[Cause, ...] = (
         "the output has another type than the input: the scale was computed in a wider one",
         "make the scale a number of the type of the input",
         explains=["structure.*"],
+        follows=["precision.*"],
     ),
     _cause(
         ["interface.input_unchanged"],
@@ -188,6 +197,7 @@ OTHERS: tuple[Cause, ...] = (
         "ordinary calls are right; others, of another shape or layout, are not",
         "look at the code path that these shapes take",
         explains=["structure.*"],
+        follows=["support.*", "precision.*", "interface.*"],
     ),
     _cause(
         ["structure.values"],
@@ -207,18 +217,21 @@ OTHERS: tuple[Cause, ...] = (
         "two evaluation passes of the same input differ, though they do not drop units",
         "evaluate without drawing anything",
         explains=["gradient.evaluation"],
+        follows=["inference.law"],
     ),
     _cause(
         ["gradient.dropped_is_zero"],
         "the backward pass does not apply the mask",
         "dropped units receive a gradient, as if the forward pass had kept them",
         "keep the mask of the forward pass and multiply dy by it",
+        follows=["gradient.same_noise"],
     ),
     _cause(
         ["gradient.same_noise"],
         "the backward pass disagrees with its forward pass",
         "the gradient of kept units is not dy times output/input: another mask, or another scale",
         "multiply dy by the mask and the scale of the same forward pass",
+        follows=["gradient.dropped_is_zero"],
     ),
     _cause(
         ["gradient.forward"],
@@ -304,16 +317,21 @@ OTHERS: tuple[Cause, ...] = (
 )
 
 
-def name_causes(failures: Failures) -> list[Diagnosis]:
+def name_causes(failures: Failures) -> list[Named]:
     """The causes of the failures, roots first, each without what it explains."""
-    found: list[Diagnosis] = []
+    found: list[Named] = []
     gone = _explained_by_exact(failures)
     for cause in (*_strongest(failures), *OTHERS):
         if cause.is_there(failures, gone):
-            found.append(cause.diagnosis)
+            found.append(_named(cause))
             own = {check for check in failures.checks if _matches(check, cause.checks)}
             gone |= {c for c in failures.checks - own if _matches(c, cause.explains)}
     return found
+
+
+def _named(cause: Cause) -> Named:
+    follows = _BY_DRAWS if cause in CONTEXTS else cause.follows
+    return Named(cause.diagnosis, (*cause.checks, *cause.explains), follows)
 
 
 def blames_draws(failures: Failures) -> bool:

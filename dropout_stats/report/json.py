@@ -10,7 +10,8 @@ from dropout_stats.errors import UsageError
 from dropout_stats.report.model import Report
 from dropout_stats.results import VERDICTS, Case, Diagnosis, Evidence, Result
 
-FORMAT = "dropout-stats report 1"
+FORMAT = "dropout-stats report 2"
+_BEFORE = "dropout-stats report 1"  # it knew no expectations, and not whose the failures are
 
 
 def dump(report: Report) -> str:
@@ -29,10 +30,11 @@ def load(text: str) -> Report:
             f"this is not a whole JSON report (line {error.lineno}: {error.msg}); "
             "write one with Report.to_json() or `dropout-stats check --json FILE`"
         ) from error
-    if not isinstance(values, dict) or values.get("format") != FORMAT:
+    if not isinstance(values, dict) or values.get("format") not in (FORMAT, _BEFORE):
         found = values.get("format") if isinstance(values, dict) else type(values).__name__
         raise UsageError(f'expected a JSON object with "format": {FORMAT!r}, found {found!r}')
     try:
+        values = _upgraded(values)
         report = _report(values)
         again = json.loads(dump(report))
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
@@ -41,6 +43,19 @@ def load(text: str) -> Report:
         if value != values.get(name):
             raise UsageError(f"the report is damaged: {name!r} does not follow from its results")
     return report
+
+
+def _upgraded(values: dict[str, Any]) -> dict[str, Any]:
+    """A report of the format before, as this one would have it."""
+    if values["format"] == FORMAT:
+        return values
+    return {
+        **values,
+        "format": FORMAT,
+        "tally": dict.fromkeys(VERDICTS, 0) | values["tally"],
+        "results": [{**result, "expected": None} for result in values["results"]],
+        "diagnoses": [{**diagnosis, "checks": []} for diagnosis in values["diagnoses"]],
+    }
 
 
 def dump_result(result: Result) -> dict[str, Any]:
@@ -52,7 +67,10 @@ def _report(values: dict[str, Any]) -> Report:
     derived = ("format", "verdict", "tally")
     fields = {name: value for name, value in values.items() if name not in derived}
     fields["results"] = tuple(load_result(result) for result in fields["results"])
-    fields["diagnoses"] = tuple(Diagnosis(**diagnosis) for diagnosis in fields["diagnoses"])
+    fields["diagnoses"] = tuple(
+        Diagnosis(**{**diagnosis, "checks": tuple(diagnosis["checks"])})
+        for diagnosis in fields["diagnoses"]
+    )
     fields["observations"] = tuple(fields["observations"])
     fields["conventions"] = {
         name: tuple(value) if isinstance(value, list) else value

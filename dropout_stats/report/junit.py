@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from xml.etree import ElementTree
 
 from dropout_stats.report.model import Report
@@ -9,22 +10,28 @@ from dropout_stats.results import Result
 
 _TAGS = {
     "fail": "failure",
+    "unexpected-pass": "failure",
     "inconclusive": "failure",
     "error": "error",
     "not-applicable": "skipped",
+    "expected-failure": "skipped",
 }
 
 
 def dump(report: Report) -> str:
-    """Write a report; inconclusive cases count as failures, not-applicable ones as skipped."""
-    tally = report.tally
+    """Write a report.
+
+    Inconclusive cases and unexpected passes count as failures, not-applicable ones and expected
+    failures as skipped.
+    """
+    counted = Counter(_TAGS.get(result.verdict) for result in report.results)
     suite = ElementTree.Element(
         "testsuite",
         name=f"dropout-stats {report.target}",
         tests=str(len(report.results)),
-        failures=str(tally["fail"] + tally["inconclusive"]),
-        errors=str(tally["error"]),
-        skipped=str(tally["not-applicable"]),
+        failures=str(counted["failure"]),
+        errors=str(counted["error"]),
+        skipped=str(counted["skipped"]),
         time=f"{report.seconds:.3f}",
     )
     for result in report.results:

@@ -22,7 +22,7 @@ class Report:
         law_source: `argument`, `target` or `assumed`.
         conventions: the conventions that it was held to.
         results: one result a case, in the order of the plan.
-        diagnoses: named causes that explain the failures, best first.
+        diagnoses: named causes that explain the failures, roots first.
         observations: what the target does where it declared nothing; never a failure.
         seed: the seed of the run.
         false_alarm: total probability that a conforming target fails.
@@ -47,13 +47,29 @@ class Report:
 
     @cached_property
     def verdict(self) -> Verdict:
-        """`fail` > `error` > `inconclusive` > `pass`; where nothing passed, inconclusive."""
+        """The worst of `fail`, `unexpected-pass`, `error` and `inconclusive`, else `pass`.
+
+        Where nothing passed it is inconclusive.
+        """
         return worst(tuple(result.verdict for result in self.results))
 
     @property
     def failures(self) -> tuple[Result, ...]:
-        """The results whose verdict is `fail`."""
-        return tuple(result for result in self.results if result.verdict == "fail")
+        """The results whose verdict is `fail`: those that nobody expected."""
+        return self._with("fail")
+
+    @property
+    def expected_failures(self) -> tuple[Result, ...]:
+        """The results whose verdict is `expected-failure`; `Result.expected` says why."""
+        return self._with("expected-failure")
+
+    @property
+    def unexpected_passes(self) -> tuple[Result, ...]:
+        """The results whose verdict is `unexpected-pass`: expectations that are out of date."""
+        return self._with("unexpected-pass")
+
+    def _with(self, verdict: Verdict) -> tuple[Result, ...]:
+        return tuple(result for result in self.results if result.verdict == verdict)
 
     @cached_property
     def tally(self) -> dict[Verdict, int]:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dropout_stats.report.model import Report
-from dropout_stats.results import Diagnosis, Result, Verdict, worst
+from dropout_stats.results import WORST_FIRST, Diagnosis, Result, Verdict
 
 if TYPE_CHECKING:
     from dropout_stats.planning import Plan
@@ -23,6 +23,15 @@ _STYLES: dict[Verdict, str] = {
     "error": "bold magenta",
     "inconclusive": "yellow",
     "not-applicable": "dim",
+    "expected-failure": "cyan",
+    "unexpected-pass": "bold red",
+}
+_WORDS: dict[Verdict, str] = {
+    "pass": "passed",
+    "fail": "failed",
+    "error": "errors",
+    "expected-failure": "expected failures",
+    "unexpected-pass": "unexpected passes",
 }
 
 
@@ -51,9 +60,13 @@ def failure_text(result: Result) -> str:
 def renderable(report: Report) -> RenderableType:
     """Return the report for a rich console."""
     parts: list[RenderableType] = [_header(report), _checks(report)]
-    parts += _problems(report)
     for diagnosis in report.diagnoses:
-        parts += _diagnosis(diagnosis)
+        parts += _diagnosis(diagnosis, report)
+    explained = {check for diagnosis in report.diagnoses for check in diagnosis.checks}
+    parts += _blocks([result for result in report.failures if result.check not in explained])
+    for verdict in ("unexpected-pass", "error", "inconclusive"):
+        parts += _blocks([result for result in report.results if result.verdict == verdict])
+    parts += _expected(report)
     parts += [Text(f"observed: {text}", style="dim") for text in report.observations]
     parts.append(_closing(report))
     return Group(*parts)
@@ -69,8 +82,19 @@ def plan_renderable(plan: Plan) -> RenderableType:
         Text(f"{budget}, {share:.2g} for each counted case" if share else budget),
         _streams(plan),
         _resolutions(plan),
+        *map(Text, _known(plan)),
         Text(f"{len(plan.cases)} cases, {_count(plan.units)} units expected{time}"),
     )
+
+
+def _known(plan: Plan) -> list[str]:
+    """What is expected to fail, and at how many cases."""
+    lines = []
+    for one in plan.asked.expected:
+        matched = sum(one.matches(planned.case) for planned in plan.cases)
+        plural = "" if matched == 1 else "s"
+        lines.append(f"{one} is expected to fail ({one.words}): {matched} case{plural}")
+    return lines
 
 
 def _streams(plan: Plan) -> RenderableType:
@@ -125,16 +149,11 @@ def _checks(report: Report) -> RenderableType:
     table.add_column(no_wrap=True, overflow="ellipsis")
     for check in dict.fromkeys(result.check for result in report.results):
         results = [result for result in report.results if result.check == check]
-        verdict = _overall(results)
+        verdict = min((result.verdict for result in results), key=WORST_FIRST.index)
         table.add_row(
             Text(verdict, style=_STYLES[verdict]), check, _score(results), _note(verdict, results)
         )
     return table
-
-
-def _overall(results: list[Result]) -> Verdict:
-    verdicts = tuple(result.verdict for result in results)
-    return "not-applicable" if set(verdicts) == {"not-applicable"} else worst(verdicts)
 
 
 def _score(results: list[Result]) -> str:
@@ -156,14 +175,12 @@ def _note(verdict: Verdict, results: list[Result]) -> str:
     return f"resolution {resolution:.2g} at {first.case.where}; {_count(units)} units"
 
 
-def _problems(report: Report) -> list[RenderableType]:
-    """One block a check and verdict; checks that say the same share it."""
-    blocks: dict[tuple[Verdict, str], list[list[Result]]] = {}
-    for verdict in ("fail", "error", "inconclusive"):
-        for check in dict.fromkeys(result.check for result in report.results):
-            found = [r for r in report.results if r.check == check and r.verdict == verdict]
-            if found:
-                blocks.setdefault((verdict, found[0].message), []).append(found)
+def _blocks(results: list[Result]) -> list[RenderableType]:
+    """One block a check; checks that say the same share it. All results have one verdict."""
+    blocks: dict[str, list[list[Result]]] = {}
+    for check in dict.fromkeys(result.check for result in results):
+        found = [result for result in results if result.check == check]
+        blocks.setdefault(found[0].message, []).append(found)
     parts: list[RenderableType] = []
     for groups in blocks.values():
         parts += _failure(groups[0][0])
@@ -186,16 +203,31 @@ def _failure(result: Result) -> list[RenderableType]:
     return [title, Padding(body, (0, 0, 0, 2))]
 
 
-def _diagnosis(diagnosis: Diagnosis) -> list[RenderableType]:
+def _diagnosis(diagnosis: Diagnosis, report: Report) -> list[RenderableType]:
+    """A cause, and below it the failures that it accounts for."""
+    failures = [result for result in report.failures if result.check in diagnosis.checks]
     title = Text.assemble("\n", ("DIAGNOSIS", "bold cyan"), f" {diagnosis.name}")
     body = Text(f"{diagnosis.explanation}\nfix: {diagnosis.fix}")
-    return [title, Padding(body, (0, 0, 0, 2))]
+    return [title, *(Padding(part, (0, 0, 0, 2)) for part in (body, *_blocks(failures)))]
+
+
+def _expected(report: Report) -> list[RenderableType]:
+    """Each reason, and below it the cases that fail for it."""
+    parts: list[RenderableType] = []
+    for reason in dict.fromkeys(result.expected for result in report.expected_failures):
+        places: dict[str, list[str]] = {}
+        for result in report.expected_failures:
+            if result.expected == reason:
+                places.setdefault(result.check, []).append(result.case.where)
+        title = ("EXPECTED", _STYLES["expected-failure"])
+        lines = "\n".join(f"{check} at {', '.join(where)}" for check, where in places.items())
+        parts += [Text.assemble("\n", title, f" {reason}"), Padding(Text(lines), (0, 0, 0, 2))]
+    return parts
 
 
 def _closing(report: Report) -> RenderableType:
     tally = report.tally
-    words = {"pass": "passed", "fail": "failed", "error": "errors"}
-    parts = ", ".join(f"{number} {words.get(name, name)}" for name, number in tally.items())
+    parts = ", ".join(f"{number} {_WORDS.get(name, name)}" for name, number in tally.items())
     return Text.assemble(
         "\n",
         (report.verdict.upper(), _STYLES[report.verdict]),
