@@ -19,18 +19,6 @@ BY_SIGNATURE = {
 }
 
 
-@pytest.mark.parametrize("specimen", NAMED, ids=lambda s: s.name)
-def test_the_first_diagnosis_names_the_fault(specimen):
-    report = ds.check(
-        specimen.build(), rates=(0.1, 0.3, 0.9), resolution=specimen.resolution, seed=8
-    )
-    assert report.diagnoses, str(report)
-    first = report.diagnoses[0]
-    assert first.name == specimen.diagnosis, str(report)
-    assert first.explanation
-    assert first.fix
-
-
 @pytest.mark.parametrize(
     "specimen", [s for s in NAMED if s.killed_by in BY_SIGNATURE], ids=lambda s: s.name
 )

@@ -23,9 +23,20 @@ GIVEN = {
     "max_seconds": 120,
     "seed": 11,
 }
-# A seed sets the others back: what these do depends on counters, caches or addresses.
-_UNSEEDED = ("calls.", "randomness.", "interface.call", "peers.")
-FAILING = [s for s in zoo.WRONG if not s.killed_by.startswith(_UNSEEDED)]
+FAILING = zoo.choose(
+    [
+        "ScaledTwice",
+        "SwappedMask",
+        "NeverDrops",
+        "DropsInEvaluation",
+        "UnmaskedGradient",
+        "Promotes",
+        "ReturnsTheDropMask",
+        "LastColumnIsKept",
+        "NeighboursShareADraw",
+        "DependsOnTheSign",
+    ]
+)
 
 
 @pytest.mark.parametrize("specimen", FAILING, ids=lambda s: s.name)

@@ -20,20 +20,20 @@ def test_a_wrong_specimen_is_killed_by_the_check_it_is_for(specimen):
     (row,) = matrix([specimen], seed=11)
     assert row.outcome == "killed", row
     assert row.is_as_expected, row
+    assert row.is_named, row
 
 
 @pytest.mark.parametrize("specimen", zoo.CORRECT, ids=lambda s: s.name)
-@pytest.mark.parametrize("seed", range(2))
-def test_a_correct_specimen_is_spared(specimen, seed):
-    (row,) = matrix([specimen], seed=seed)
+def test_a_correct_specimen_is_spared(specimen):
+    (row,) = matrix([specimen], seed=12)
     assert row.outcome == "spared", row
     assert row.is_as_expected, row
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("specimen", zoo.CORRECT, ids=lambda s: s.name)
-def test_a_correct_specimen_is_spared_by_the_defaults(specimen):
-    report = ds.check(specimen.build(), seed=12)
+@pytest.mark.parametrize("name", ["Core", "TestScaledCore", "DividesByKeepProb", "DrawsFromAKey"])
+def test_a_correct_specimen_is_spared_by_the_defaults(name):
+    report = ds.check(zoo.by_name[name].build(), seed=12)
     assert report.verdict == "pass", str(report)
 
 
