@@ -78,11 +78,11 @@ class Plan:
 
     @property
     def seconds_by_stream(self) -> dict[str, float]:
-        """How `max_seconds` is divided: as the expected units are."""
+        """How `max_seconds` is divided: half equally, half as the expected units are."""
         return {
             stream.where: self.asked.max_seconds
-            * (stream.expected_calls * stream.setting.units)
-            / self.units
+            * (1 / len(self.streams) + stream.expected_calls * stream.setting.units / self.units)
+            / 2
             for stream in self.streams
         }
 

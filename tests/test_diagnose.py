@@ -20,11 +20,13 @@ BY_SIGNATURE = {
 
 
 @pytest.mark.parametrize(
-    "specimen", [s for s in NAMED if s.killed_by in BY_SIGNATURE], ids=lambda s: s.name
+    "specimen",
+    [s for s in NAMED if s.killed_by in BY_SIGNATURE and "type only" not in s.diagnosis],
+    ids=lambda s: s.name,
 )
 def test_one_fault_has_one_diagnosis(specimen):
     target = dataclasses.replace(specimen.build(), vjp=None)
-    report = ds.check(target, rates=(0.1, 0.3), resolution=2**-6, seed=9)
+    report = ds.check(target, rates=(0.1, 0.9), resolution=specimen.resolution, seed=9)
     assert len(report.diagnoses) == 1, [d.name for d in report.diagnoses]
 
 

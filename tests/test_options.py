@@ -79,6 +79,12 @@ WRONG_CONVENTIONS = {
     "rate_domain": [None, "[0,1]", (0, 1), np.array([0, 1])],
     "invalid_rates": [None, True, "raises"],
     "randomness": [3, "keys", {}],
+    "numpy_rates": [None, True, "keep"],
+    "dropped_nonfinite": [None, 0, "zeros"],
+    "idle_draws": [None, False, "no"],
+    "threads": [None, True, "independant"],
+    "workers": [None, True, "independant"],
+    "dy": [None, False, "overwritten"],
     "ndims": [3, "2", (2,), (2, 3, 4), (3, 2), (-1, 2), (2.0, 3), (True, 2), "23", None],
     "max_shapes": [0, -1, 2.0, "3", True, [3]],
 }

@@ -361,8 +361,14 @@ def _explained_by_exact(failures: Failures) -> set[str]:
     gone: set[str] = set()
     if "support.kept_value" in failures.checks:
         gone.add("gradient.forward")
-    if failures.in_usual_calls("support.kept_value"):  # then generated calls are wrong as well
+    if any(failures.in_usual_calls(c) for c in ("support.kept_value", "rate.marginal")):
+        # Then generated calls are wrong as well.
         gone |= {c for c in failures.checks if _matches(c, ("structure.*", "precision.*"))}
+    if failures.in_usual_calls("rate.marginal"):
+        # Masks of another keep probability may agree by chance, though lawful ones do not.
+        gone |= {c for c in failures.checks if _matches(c, ("randomness.*",))}
+    if {"inference.law", "inference.deterministic"} & failures.checks:
+        gone.add("randomness.idle")
     if {"gradient.same_noise", "gradient.dropped_is_zero"} <= failures.checks:
         # One wrong factor everywhere is a backward pass without a mask; else it has another one.
         gone.add(
