@@ -264,7 +264,9 @@ def _show(what: Any) -> None:
     from dropout_stats.report import Report
     from dropout_stats.report.terminal import plan_renderable, renderable
 
-    console = Console(highlight=False, soft_wrap=False)
+    # In a file or a pipe there is no width to ask for.
+    width = None if sys.stdout.isatty() else _READABLE
+    console = Console(highlight=False, soft_wrap=False, width=width)
     console.print(renderable(what) if isinstance(what, Report) else plan_renderable(what))
 
 

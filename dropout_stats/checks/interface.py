@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -95,14 +95,11 @@ def _invalid_rate(bench: Bench, case: Case) -> Finding:
 
 
 def _numpy_rate(bench: Bench, case: Case) -> Finding:
-    rate = case.rate or 0.0
-    x = bench.inputs(bench.shapes[0], case.dtype, case.id)
     expected, changed = bench.conventions.output_dtype(case.dtype), []
     for kind in (np.float32, np.float64):
-        bench.caller.seed(case.id, kind.__name__)
-        y = bench.caller.train(x.copy(), cast("float", kind(rate))).y
-        if y.dtype.name != expected:
-            changed.append(f"a rate of type {kind.__name__} makes the output {y.dtype.name}")
+        got = _type_for(bench, case, kind)
+        if got != expected:
+            changed.append(f"for a rate of type {kind.__name__} the output is {got}")
     if not changed:
         return Finding("pass", f"with rates of NumPy types the output stays {expected}")
     said = f"{' and '.join(changed)}; expected {expected}"
@@ -113,6 +110,16 @@ def _numpy_rate(bench: Bench, case: Case) -> Finding:
             observation=said,
         )
     return Finding("fail", said)
+
+
+def _type_for(bench: Bench, case: Case, kind: type[np.floating[Any]]) -> str:
+    """The type of the output for a rate of a NumPy type, or what came of the call instead."""
+    x = bench.inputs(bench.shapes[0], case.dtype, case.id)
+    bench.caller.seed(case.id, kind.__name__)
+    try:
+        return bench.caller.train(x, cast("float", kind(case.rate or 0.0))).y.dtype.name
+    except TargetError as error:
+        return f"none, for the call {error.problem}"
 
 
 def _degenerate(bench: Bench, case: Case) -> Finding:

@@ -104,9 +104,12 @@ class CountDispersion:
 
     def resolution(self, histogram: NDArray[np.int64]) -> float:
         """The smallest variance factor (above 1) that these counts exclude; inf for none."""
-        low, high = 0.0, math.log(_CANDIDATE_FACTORS[-1])
-        if not self.excludes(histogram, math.exp(high)):
+        # The widest factors are too narrow on their other side for a lattice to say anything.
+        tried = sorted({*_CANDIDATE_FACTORS, self.factor} - {math.inf})
+        excluded = next((f for f in tried if self.excludes(histogram, f)), math.inf)
+        if math.isinf(excluded):
             return math.inf
+        low, high = 0.0, math.log(excluded)
         for _ in range(10):
             middle = (low + high) / 2
             if self.excludes(histogram, math.exp(middle)):
