@@ -17,6 +17,7 @@ from dropout_stats.results import Evidence, Finding, Verdict
 from dropout_stats.streams import StreamPlan
 
 _INPUTS = 4  # each call gets one of so many inputs in turn
+_FIRST_LOOKS = 8  # the first block is so much smaller than a later one
 _GUARDED_CALLS = 8  # calls whose input is compared afterwards, before it is shared between calls
 
 
@@ -119,11 +120,16 @@ class Sampler:
             return finding
         return Finding("inconclusive", f"{finding.message}. Stopped: {stopped}", finding.evidence)
 
+    def _block_calls(self) -> int:
+        """Calls before the next look: few at first, since much is decided early."""
+        every = self._plan.look_every
+        return min(every, max(-(-every // _FIRST_LOOKS), self._stream.calls // 4))
+
     def _draw_block(self) -> None:
         readings: list[Reading] = []
         stream = self._stream
         try:
-            for _ in range(self._plan.look_every):
+            for _ in range(self._block_calls()):
                 readings.append(self._draw(stream.calls + len(readings)))
                 if self._out_of_time():
                     break

@@ -35,6 +35,7 @@ _LEAST_CALLS = 64
 _LEAST_COUNT_VARIANCE = 16.0
 _REPEATS_BY_CHANCE = 1e-6
 _SHORT_CALLS, _SHORT_UNITS = 256, 4096  # of a stream in another rank
+_SHORT_LOOKS = 8  # by the expected end: a look at thousands of units costs more than a call
 _LEAST_SHORT_CALLS = 128  # a unit that is never dropped shows by then
 _ODD_UNITS = 4099  # a prime: blocks of any size leave a tail
 _TINY_CALLS, _TINY_UNITS = 1024, (2, 3, 4)
@@ -189,7 +190,7 @@ def _planned(
         power=power,
     )
     judges = tuple(check.id for check in draft.judges())
-    look_every = max(1, cap_calls // LOOKS)
+    look_every = max(1, expected // _SHORT_LOOKS if draft.calls else cap_calls // LOOKS)
     return StreamPlan(setting, draft.kind, draft.variant, judges, cap_calls, look_every)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -196,16 +197,19 @@ class Seen:
             if tested.named
         )
 
+    @cached_property
+    def resolutions(self) -> dict[int, float]:
+        """The smallest departure that is excluded, for each group that names one."""
+        return {
+            number: tested.test.resolution(table)
+            for number, (tested, table) in enumerate(zip(self.nearest, self.tables, strict=True))
+            if tested.named
+        }
+
+    @property
     def resolution(self) -> float:
-        """The largest among the groups of the smallest departure that is excluded."""
-        return max(
-            (
-                tested.test.resolution(table)
-                for tested, table in zip(self.nearest, self.tables, strict=True)
-                if tested.named
-            ),
-            default=math.inf,
-        )
+        """The largest of them."""
+        return max(self.resolutions.values(), default=math.inf)
 
     def worst(self) -> tuple[int, int]:
         """The group and the cell with the most evidence against them."""

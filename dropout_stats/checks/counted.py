@@ -82,7 +82,7 @@ def _explain(stream: Stream, verdict: Verdict, check: str, context: Context) -> 
         return Finding("inconclusive", "too few calls to fill a cell", Evidence(0))
     group, cell = seen.worst()
     tested, row = seen.tests[group], seen.tables[group][cell]
-    resolution = seen.resolution()
+    resolution = seen.resolution
     evidence = Evidence(
         units=seen.units,
         estimate=estimate_of(tested, row),
@@ -117,11 +117,7 @@ def _cells(seen: Seen) -> str:
 
 def _caught(seen: Seen) -> str:
     """The smallest and the largest departure among the groups, in words."""
-    reached = sorted(
-        (tested.test.resolution(table), number)
-        for number, (tested, table) in enumerate(zip(seen.nearest, seen.tables, strict=True))
-        if tested.named
-    )
+    reached = sorted((size, number) for number, size in seen.resolutions.items())
     said = [_departure(seen, size, number) for size, number in (reached[0], reached[-1])]
     return " to ".join(dict.fromkeys(said))
 

@@ -81,7 +81,7 @@ def lag_table(
 
 def _dense_lags(units: int) -> list[int]:
     powers = [2**power for power in range(5, 15)]
-    wanted = {*range(1, 17), 24, 48, *powers, *(p - 1 for p in powers), *(p + 1 for p in powers)}
+    wanted = {*range(1, 17), 24, 31, 33, 48, 63, 65, 96, *powers}
     return sorted(lag for lag in wanted if 2 * lag <= units)
 
 

@@ -25,6 +25,7 @@ from dropout_stats.evidence.numerics import log_sum_exp
 Table = NDArray[np.int64]  # (cells, symbols)
 
 _TILTS = np.linspace(0.02, 0.98, 49)
+_FINEST = 2.0**-30  # of the largest size
 _WORTH_IT = 256  # cells among which many are alike
 _DENSITIES = 2.0 ** -np.arange(5)
 
@@ -111,11 +112,12 @@ class TableTest:
     def resolution(self, table: Table) -> float:
         """The smallest size that these counts exclude on both sides in all cells; inf for none."""
         rows = _distinct(table, 0.0)[0][:, :-1]
-        low, high = 0.0, max(abs(limit) for limit in self.departure.limits) * (1 - 1e-6)
+        high = max(abs(limit) for limit in self.departure.limits) * (1 - 1e-6)
+        low = high * _FINEST
         if not self.excludes(rows, high):
             return math.inf
-        for _ in range(30):
-            middle = (low + high) / 2
+        while high > 1.001 * low:
+            middle = math.sqrt(low * high)
             low, high = (low, middle) if self.excludes(rows, middle) else (middle, high)
         return high
 
@@ -172,7 +174,7 @@ def resolvable(departure: Departure, cells: int, trials: int, power: float, side
 
     if needed(largest) > trials:
         return math.inf
-    low, high = largest * 2.0**-30, largest
+    low, high = largest * _FINEST, largest
     while high > 1.005 * low:
         middle = math.sqrt(low * high)
         low, high = (low, middle) if needed(middle) <= trials else (middle, high)

@@ -31,7 +31,7 @@ from vectorised import assert_same_as_library, log_e
 import dropout_stats
 from dropout_stats.evidence.bernoulli import BernoulliTest
 from dropout_stats.evidence.sizes import cap
-from dropout_stats.planning import LOOKS
+from dropout_stats.streams import LOOKS
 
 FALSE_ALARM = 0.01
 CHECKS = ("rate.*", "calls.*", "moments.mean", "moments.noise_mean", "moments.variance")

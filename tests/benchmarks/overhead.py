@@ -13,6 +13,7 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from tables import print_table
@@ -20,16 +21,12 @@ from tables import print_table
 import dropout_stats
 from dropout_stats.api import bind
 from dropout_stats.laws.reading import Array
+from dropout_stats.streams import StreamPlan
 from dropout_stats.target import Target
 
-CHECKS = (
-    "rate.*",
-    "moments.mean",
-    "moments.noise_mean",
-    "moments.variance",
-    "support.*",
-    "calls.*",
-)
+CHECKS = ("rate.*", "moments.mean", "moments.noise_mean", "moments.variance", "support.*")
+CONTEXTS = ("position.*", "dependence.*", "input.*", "calls.*")
+BASIC = (*CHECKS, "calls.repeated_mask", "calls.count_dispersion")
 RESOLUTION = 2.0**-11.6
 QUICK_RESOLUTION = 2.0**-8
 
@@ -65,22 +62,31 @@ class Stopwatch:
         return y
 
 
-def timed_run(resolution: float, seed: int) -> Timed:
-    """Judge the reference once, from its plan to its findings."""
+def timed_run(resolution: float, seed: int, *, contexts: bool = True) -> Timed:
+    """Judge the reference once, from its plan to its findings, with or without all contexts."""
     reference = dropout_stats.reference(dropout_stats.laws.Inverted())
     watch = Stopwatch(reference)
     started = time.perf_counter()
     bound = bind(
-        replace(reference, train=watch.train),
+        replace(reference, train=watch.train, peers=None),
         rates=[0.3],
+        shapes=[(16, 1024)],
         dtypes=["float32"],
-        checks=list(CHECKS),
+        checks=[*CHECKS, *CONTEXTS] if contexts else list(BASIC),
         resolution=resolution,
         max_seconds=600.0,
         seed=seed,
     )
+    if not contexts:
+        bound.plan = replace(bound.plan, streams=tuple(map(_basic, bound.plan.streams)))
     verdicts = tuple(result.verdict for result in bound.results())
     return Timed(watch.units, watch.seconds, time.perf_counter() - started, verdicts)
+
+
+def _basic(stream: StreamPlan) -> StreamPlan:
+    """The stream judged by the basic checks alone; a run lets all of them judge."""
+    judges = tuple(j for j in stream.judges if any(fnmatchcase(j, p) for p in BASIC))
+    return replace(stream, judges=judges)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -92,9 +98,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     repeats = options.repeats or (3 if options.quick else 7)
     resolution = QUICK_RESOLUTION if options.quick else RESOLUTION
     timed_run(0.05, seed=0)
-    runs = [timed_run(resolution, seed) for seed in range(1, repeats + 1)]
+    for contexts, target in ((False, 0.25), (True, 0.35)):
+        runs = [timed_run(resolution, seed, contexts=contexts) for seed in range(1, repeats + 1)]
+        print_runs(runs, "all counted checks" if contexts else "the basic checks", target)
+
+
+def print_runs(runs: Sequence[Timed], judged_by: str, target: float) -> None:
+    """Print one table."""
     print_table(
-        "Seconds outside the target over seconds inside it",
+        f"Seconds outside the target over seconds inside it; {judged_by}",
         ("run", "units", "inside s", "total s", "outside/inside", "verdicts"),
         [
             (
@@ -111,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ratios = [run.ratio for run in runs]
     print(
         f"min {min(ratios):.3f}, median {statistics.median(ratios):.3f}, max {max(ratios):.3f} "
-        "(target: at most 0.25 at 1e8 units)"
+        f"(target: at most {target:g} at 1e8 units)"
     )
 
 

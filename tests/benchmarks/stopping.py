@@ -27,7 +27,7 @@ from vectorised import assert_same_as_library, excludes_departures, log_e
 from dropout_stats.checks.stream import FLOAT32_BAND
 from dropout_stats.evidence.bernoulli import BernoulliTest
 from dropout_stats.evidence.sizes import cap, fixed_sample
-from dropout_stats.planning import LOOKS
+from dropout_stats.streams import LOOKS
 
 ALPHA = 1e-6
 POWER = 0.99

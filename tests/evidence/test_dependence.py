@@ -183,6 +183,6 @@ def test_bets_find_a_wrong_mean_and_spare_nothing_said():
 def test_a_spread_that_passes_states_what_it_excludes():
     rng = np.random.default_rng(4)
     test = CountDispersion(16_384, 0.7, factor=1.5)
-    histogram = np.bincount(rng.binomial(16_384, 0.7, 300), minlength=16_385)
+    histogram = np.bincount(rng.binomial(16_384, 0.7, 1000), minlength=16_385)
     assert test.excludes_departures(histogram)
     assert 1 < test.resolution(histogram) <= 1.5
