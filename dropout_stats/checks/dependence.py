@@ -22,6 +22,7 @@ LAG_SIZE = 2.0**-8
 COARSE_SIZE = 2.0**-6
 PATTERN_SHARE = 0.01
 _SAMPLED = 4  # all lags are looked at in one call of so many: a transform costs as much as a call
+_MOST_LAGS = 1 << 14  # of huge calls: a table of more costs more than it tells
 _EXACT_IN_FLOAT32 = 1 << 19  # bits summed by one transform
 _BITS = 8
 
@@ -114,11 +115,15 @@ class Lags:
         return f"units {_dense_lags(place.units)[cell]} places apart"
 
 
+def _lags_up_to_half(place: Place) -> int:
+    return min(place.units // 2, _MOST_LAGS)
+
+
 class _AllLagsTally(PairTally):
     def __init__(self, place: Place) -> None:
-        super().__init__(place, place.units // 2)
-        self._lags = np.arange(1, place.units // 2 + 1)
-        self._length = scipy.fft.next_fast_len(place.units + place.units // 2, real=True)
+        super().__init__(place, _lags_up_to_half(place))
+        self._lags = np.arange(1, _lags_up_to_half(place) + 1)
+        self._length = scipy.fft.next_fast_len(place.units + len(self._lags), real=True)
 
     def add(self, block: Block) -> None:
         bits = block.bits[-block.first % _SAMPLED :: _SAMPLED]
@@ -139,7 +144,7 @@ class AllLags:
     def groups(self, place: Place) -> tuple[Group, ...]:
         """One table a lag."""
         pairs = place.units / 2 / _SAMPLED
-        return pair_group(place, "a unit", place.units // 2, pairs, COARSE_SIZE)
+        return pair_group(place, "a unit", _lags_up_to_half(place), pairs, COARSE_SIZE)
 
     def tally(self, place: Place, inputs: Sequence[Array]) -> _AllLagsTally:  # noqa: ARG002
         """Count pairs by a transform that is padded, so that it does not go round the end."""
@@ -308,8 +313,8 @@ LAG = counted(
     on=("usual", "rank"),
     demands="The draw of a unit shall not depend on the draw of the unit a fixed number of "
     "places before it.",
-    how="Pairs of units of one flattened call are counted, at the distances 1 to 16, 24, 48, "
-    "and the powers of 2 from 32 to 16,384 with their neighbours, up to half a call. They do "
+    how="Pairs of units of one flattened call are counted, at the distances 1 to 16, 24, 31, "
+    "33, 48, 63, 65, 96, and the powers of 2 from 32 to 16,384, up to half a call. They do "
     "not go round its end. A cell is one distance.",
     unit="the probability with which a unit copies the one before",
 )
@@ -322,9 +327,9 @@ ALL_LAGS = counted(
     dependence=True,
     demands="No distance, up to half a call, shall make the draws of two units of a call depend "
     "on each other.",
-    how="As for `dependence.lag`, at every distance up to half a call, in one call of four. The "
-    "pairs are counted by a Fourier transform, whose results are whole numbers and rounded to "
-    "them. A cell is one distance.",
+    how="As for `dependence.lag`, at every distance up to half a call, and at most 16,384, in "
+    "one call of four. The pairs are counted by a Fourier transform, whose results are whole "
+    "numbers and rounded to them. A cell is one distance.",
     unit="the probability with which a unit copies the one before",
 )
 

@@ -122,7 +122,8 @@ class Epochs:
             Group(
                 name="an eighth of the run",
                 cells=_EPOCHS,
-                trials=place.units / _EPOCHS,
+                # Half: unlike other cells, a complete one gets no more calls to be decided by.
+                trials=place.units / _EPOCHS / 2,
                 departure=Shifted(place.keep_prob),
                 size=CELL_SIZE * place.deviation * math.sqrt(_EPOCHS),
                 weight=1.0,
