@@ -33,7 +33,7 @@ def _others_than_the_defaults(of: Any) -> dict[str, Any]:
 
 
 def _has_a_name(law: laws.Law | None) -> bool:
-    return law is None or isinstance(law, laws.Inverted | laws.TestScaled)
+    return law in (None, laws.Inverted(), laws.TestScaled())
 
 
 def _command(spec: str, given: dict[str, Any]) -> str:
@@ -70,7 +70,7 @@ def _shown(value: Any) -> str:
         held = _others_than_the_defaults(value).items()
         return f"ds.Conventions({', '.join(f'{name}={one!r}' for name, one in held)})"
     if isinstance(value, laws.Inverted | laws.TestScaled):
-        return f"ds.laws.{value!r}"
+        return f"ds.laws.{value}"
     if laws.is_law(value):
         return "law"
     return "float('inf')" if value == math.inf else repr(value)

@@ -135,7 +135,7 @@ def test_a_type_that_is_coarse_alone_is_named():
 
     conventions = ds.Conventions(dtypes=("float32", "bfloat16"))
     target = CoarseInBfloat16().target(conventions=conventions, vjp=None)
-    report = ds.check(target, rates=(0.1, 0.3, 0.9), resolution=2**-8, seed=2, checks=["rate.*"])
+    report = ds.check(target, rates=(0.1, 0.3, 0.9), seed=2, checks=["rate.*"])
     assert [d.name for d in report.diagnoses] == ["a 7-bit threshold"], str(report)
     assert "in bfloat16" in report.diagnoses[0].explanation
 
@@ -159,9 +159,9 @@ def test_another_wrong_rate_is_not_called_quantised(specimen):
 def test_a_declared_grid_is_held_and_passes(specimen, bits):
     law = ds.laws.Inverted(rate_bits=bits)
     options = {"rates": (0.1, 0.3, 0.9), "resolution": 2**-8, "seed": 5}
-    report = ds.check(specimen().target(law=law), **options)
+    report = ds.check(specimen().target(law=None), law, **options)
     assert report.verdict == "pass", str(report)
-    assert "rate_bits=" in report["rate.marginal"].reproduce
+    assert f"ds.laws.Inverted(rate_bits={bits})" in report["rate.marginal"].reproduce
     other = ds.check(specimen().target(law=ds.laws.Inverted(rate_bits=5)), **options)
     assert other["rate.marginal"].verdict == "fail"
 

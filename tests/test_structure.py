@@ -143,7 +143,19 @@ def test_a_specimen_is_killed_by_the_check_it_is_for(specimen, seed):
     assert "error" not in {result.verdict for result in report.results}, str(report)
 
 
-@pytest.mark.parametrize("specimen", KILLED_BY, ids=lambda v: v.__name__)
+# Short streams of other ranks, and gradients at edges, see these as well.
+SEEN_ELSEWHERE = {
+    TailIsNotScaled,
+    FailsInFiveDimensions,
+    GradientIsWrongInOneDimension,
+    ZerosBecomeSmall,
+    ClipsLargeInputs,
+}
+
+
+@pytest.mark.parametrize(
+    "specimen", [s for s in KILLED_BY if s not in SEEN_ELSEWHERE], ids=lambda v: v.__name__
+)
 def test_nothing_else_sees_it(specimen):
     """Without these checks the specimens would pass: the checks are not superfluous."""
     report = ds.check(specimen().target(), **COARSE, skip=["structure.*"])
