@@ -192,12 +192,19 @@ OTHERS: tuple[Cause, ...] = (
         explains=["structure.rates"],
     ),
     _cause(
-        ["structure.shapes", "structure.layouts", "structure.rates"],
+        ["structure.shapes", "structure.layouts"],
         "wrong for some shapes",
         "ordinary calls are right; others, of another shape or layout, are not",
         "look at the code path that these shapes take",
         explains=["structure.*"],
         follows=["support.*", "precision.*", "interface.*"],
+    ),
+    _cause(
+        ["structure.rates"],
+        "wrong at some rates",
+        "the rates of the counted checks are right; others in the domain are not",
+        "look for special cases, rounding and clipping of the rate",
+        explains=["structure.*"],
     ),
     _cause(
         ["structure.values"],

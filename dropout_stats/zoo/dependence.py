@@ -203,7 +203,8 @@ class SurvivorInEachByte(Core):
         mask = super().draw(shape, rate)
         whole = mask.size // 8 * 8
         bytes_ = mask.reshape(-1)[:whole].reshape(-1, 8)
-        bytes_[~bytes_.any(axis=1), 0] = True
+        empty = np.flatnonzero(~bytes_.any(axis=1))
+        bytes_[empty, self.rng.integers(8, size=empty.size)] = True
         return mask
 
 

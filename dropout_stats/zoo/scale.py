@@ -158,3 +158,11 @@ class ApplyForgetsTheScale(Core):
     def target(self, **changes: Any) -> Target:
         unscaled = {"apply": TestScaledCore().apply}
         return super().target(**{**unscaled, **changes})
+
+
+@wrong(killed_by="structure.rates", diagnosis="wrong at some rates")
+class ForgetsTheScaleAtOneHalf(Core):
+    """A shortcut for rate 0.5, where a shift would do, forgets the scale."""
+
+    def scale(self, rate: float) -> float:
+        return 1.0 if rate == 0.5 else super().scale(rate)
