@@ -5,7 +5,8 @@ import plain
 import pytest
 
 import dropout_stats as ds
-from dropout_stats.checks import pointwise
+from dropout_stats.checks import pointwise, spaces
+from dropout_stats.checks.search import smallest
 from dropout_stats.checks.single import FILLINGS, LAYOUTS, Call, make
 from dropout_stats.dtypes import KNOWN
 from dropout_stats.zoo.gradient import UnmaskedGradient
@@ -502,3 +503,14 @@ def test_a_run_inside_a_hypothesis_test_of_the_caller_works():
         assert report.verdict == "fail"
 
     test()
+
+
+@pytest.mark.parametrize("ndims", [(0, 5), (2, 2), (4, 4)])
+@pytest.mark.parametrize(
+    "make_space", [spaces.space_of_layouts, spaces.space_of_values, spaces.space_of_rates]
+)
+def test_a_search_goes_through_every_call_of_a_small_space(make_space, ndims):
+    space = make_space(ds.Conventions(ndims=ndims, rate_domain="[0, 1]"), "float32", 0.3, None)
+    asked = []
+    assert smallest(space, lambda call: bool(asked.append(call)), examples=64, seed=5) is None
+    assert set(asked) == {space.call(number) for number in range(space.size)}

@@ -16,11 +16,12 @@ from typing import TypeAlias
 
 import numpy as np
 
-from dropout_stats.checks import nonfinite, pointwise, strategies
+from dropout_stats.checks import nonfinite, pointwise, spaces
 from dropout_stats.checks.bench import Bench
 from dropout_stats.checks.check import Probe
 from dropout_stats.checks.pointwise import Possible
-from dropout_stats.checks.single import C_ORDER, PLAIN, Call, make
+from dropout_stats.checks.search import smallest
+from dropout_stats.checks.single import C_ORDER, PLAIN, Call, Made, make
 from dropout_stats.conventions import Conventions
 from dropout_stats.errors import TargetError
 from dropout_stats.laws.reading import Array, kept_tolerance
@@ -28,11 +29,31 @@ from dropout_stats.results import Case, Finding
 
 _TRIES = 3  # passes of one call: with one, many of the tiny calls drop nothing or keep nothing
 
-# What is asked of one call: None, or what is wrong in words that follow the call.
-_Part: TypeAlias = Callable[[Bench, Call], str | None]
+
+@dataclass(frozen=True)
+class _Handed:
+    """A call, its input as it is handed over, and what the input was beforehand.
+
+    The input serves every pass of the call: the first pass that changes it ends them.
+    """
+
+    call: Call
+    made: Made
+    values: Array
+    memory: bytes
+
+    @classmethod
+    def of(cls, bench: Bench, call: Call) -> _Handed:
+        made = make(call, bench.seed)
+        return cls(call, made, made.x.copy(), made.memory.tobytes())
 
 
-def _training(bench: Bench, call: Call) -> str | None:
+# What is asked of one call: None, or what is wrong.
+_Part: TypeAlias = Callable[[Bench, _Handed], str | None]
+
+
+def _training(bench: Bench, handed: _Handed) -> str | None:
+    call = handed.call
     possible = pointwise.training(
         bench.law,
         call.rate,
@@ -47,30 +68,30 @@ def _training(bench: Bench, call: Call) -> str | None:
         return y
 
     for _ in range(_TRIES):
-        complaint = _pass(bench, call, answer, possible)
+        complaint = _pass(bench, handed, answer, possible)
         if complaint:
             return f"train({call}) {complaint}"
     return None
 
 
-def _evaluation(bench: Bench, call: Call) -> str | None:
+def _evaluation(bench: Bench, handed: _Handed) -> str | None:
+    call = handed.call
     declared = bench.conventions.output_dtype(call.dtype)
     possible = pointwise.evaluation(bench.law, call.rate, call.dtype, declared)
-    complaint = _pass(bench, call, lambda x: bench.caller.evaluate(x, call.rate), possible)
+    complaint = _pass(bench, handed, lambda x: bench.caller.evaluate(x, call.rate), possible)
     return f"evaluate({call}) {complaint}" if complaint else None
 
 
 def _pass(
-    bench: Bench, call: Call, answer: Callable[[Array], Array], possible: Possible
+    bench: Bench, handed: _Handed, answer: Callable[[Array], Array], possible: Possible
 ) -> str | None:
-    made = make(call, bench.seed)
-    given, memory = made.x.copy(), made.memory.tobytes()
-    y = answer(made.x)
-    if y.shape != call.shape:
+    given = handed.values
+    y = answer(handed.made.x)
+    if y.shape != given.shape:
         return f"returned the shape {y.shape}; expected the shape of the input"
     if y.dtype.name != possible.dtype:
         return f"returned {y.dtype.name}; expected {possible.dtype}"
-    if made.memory.tobytes() != memory:
+    if handed.made.memory.tobytes() != handed.memory:
         return "changed its input in place"
     if not possible.drops and ((y == 0) & (given != 0)).any():
         bench.observe("subnormal numbers may become 0")
@@ -91,11 +112,10 @@ def _impossible(given: Array, y: Array, possible: Possible) -> str | None:
     )
 
 
-def _gradient(bench: Bench, call: Call) -> str | None:
-    made = make(call, bench.seed)
-    given = made.x.astype(np.float64)
+def _gradient(bench: Bench, handed: _Handed) -> str | None:
+    call, given = handed.call, handed.values.astype(np.float64)
     dy = bench.inputs(call.shape, call.dtype, "single call dy", call)
-    y, dx = bench.caller.vjp(made.x, dy.copy(), call.rate)
+    y, dx = bench.caller.vjp(handed.made.x, dy.copy(), call.rate)
     if dx.shape != call.shape or dx.dtype.name != call.dtype:
         return f"vjp({call}) returned dx of shape {dx.shape} {dx.dtype.name}; expected x's own"
     with np.errstate(all="ignore"):
@@ -140,7 +160,7 @@ def _evaluates(bench: Bench, case: Case) -> bool:
 def _differentiates(bench: Bench, ordinary: Call) -> bool:
     bench.caller.seed("single call", ordinary)
     try:
-        return _gradient(bench, ordinary) is None
+        return _gradient(bench, _Handed.of(bench, ordinary)) is None
     except TargetError:
         return False
 
@@ -168,7 +188,7 @@ class _Search:
         self.asked += 1
         self.bench.caller.seed("single call", call)
         try:
-            complaint = next(filter(None, (part(self.bench, call) for part in self.parts)), None)
+            complaint = self._complaint(call)
         except TargetError as error:
             complaint = self._raised(call, error)
         if complaint and call.is_degenerate:
@@ -176,6 +196,10 @@ class _Search:
         elif complaint:
             self.complaints[call] = complaint
         return call in self.complaints
+
+    def _complaint(self, call: Call) -> str | None:
+        handed = _Handed.of(self.bench, call)
+        return next(filter(None, (part(self.bench, handed) for part in self.parts)), None)
 
     def _raised(self, call: Call, error: TargetError) -> str | None:
         """What to say of a call that raised; None where it was free to."""
@@ -198,7 +222,7 @@ class _Search:
         return f"the rate {call.rate:g}" if free and call.rate not in (0.0, self.usual) else None
 
 
-_MakeSpace: TypeAlias = Callable[[Conventions, str, float, "strategies.Shapes"], strategies.Space]
+_MakeSpace: TypeAlias = Callable[[Conventions, str, float, spaces.Shapes], spaces.Space]
 
 
 def _probe(
@@ -215,10 +239,10 @@ def _probe(
 ) -> Probe:
     def ask(bench: Bench, case: Case) -> Finding:
         rate = case.rate or 0.0
-        shapes = strategies.given_shapes(bench.shapes) if bench.only_these_shapes else None
+        shapes = bench.shapes if bench.only_these_shapes else None
         space = make_space(bench.conventions, case.dtype, rate, shapes)
         search = _Search(bench, _parts(bench, case, gradient=gradient), rate)
-        found = strategies.smallest(space, search.is_wrong, examples=examples, seed=bench.seed)
+        found = smallest(space, search.is_wrong, examples=examples, seed=bench.seed)
         if found is not None:
             return Finding(
                 "fail", f"{search.complaints[found]}. No smaller call was found to be wrong"
@@ -244,7 +268,7 @@ SHAPES = _probe(
     "Does a call of any shape obey the law at every unit?",
     "Tails of vector loops, blocks and threads: a size that is no multiple of 4, or one above "
     "10,000, takes a path of its own; a gradient was wrong in one dimension only.",
-    strategies.space_of_shapes,
+    spaces.space_of_shapes,
     examples=80,
     gradient=True,
     demands="Every single call shall obey the law at every unit, whatever its shape; so shall "
@@ -264,12 +288,12 @@ LAYOUTS = _probe(
     "Does a call obey the law however its input lies in memory?",
     "A kernel that ignores strides puts right values at wrong places. The mean stays right, and an "
     "input of ones shows nothing.",
-    strategies.space_of_layouts,
-    examples=48,
+    spaces.space_of_layouts,
+    examples=64,
     gradient=True,
     demands="Every single call shall obey the law at every unit, however its input lies in "
     "memory. A target may refuse a layout, by raising.",
-    how="Up to 48 calls are generated and judged as for `structure.shapes`, of small shapes in "
+    how="Up to 64 calls are generated and judged as for `structure.shapes`, of small shapes in "
     "eight layouts: C and Fortran order, every second column or row of a larger array, channels "
     "last, negative strides, read-only memory, and one row that is broadcast to all. The larger "
     "array must be left as it was, too. A layout that is refused aloud is an observation.",
@@ -280,13 +304,13 @@ VALUES = _probe(
     "Do zeros, NaN, infinities, subnormal and very large inputs obey the law?",
     "A mask that is read back from the output takes zeros for dropped units; 0 times infinity is "
     "NaN; a clean-up of NaN hides a diverging network.",
-    strategies.space_of_values,
-    examples=48,
+    spaces.space_of_values,
+    examples=64,
     afterwards=nonfinite.ask,
     demands="A training pass shall obey the law at inputs that are 0, NaN, infinite, subnormal "
     "or very large: kept ones become their kept value, and a dropped NaN or infinity what is "
     "declared of it. A target may refuse such inputs, by raising.",
-    how="Up to 48 calls are generated and judged as for `structure.shapes`, without gradients, "
+    how="Up to 64 calls are generated and judged as for `structure.shapes`, without gradients, "
     "of small shapes, half of whose units have such values, at the rate of the case and at 0. "
     "Unless `dropped_nonfinite` declares one of them, a dropped NaN or infinity may become 0 or "
     "NaN; a subnormal number may always become 0. Then one call of the largest shape holds "
@@ -299,7 +323,7 @@ RATES = _probe(
     "Does a call at any rate in the domain obey the law?",
     "A rate that is rounded, truncated or clipped on its way, or a special case for some rates, "
     "is wrong at those alone.",
-    strategies.space_of_rates,
+    spaces.space_of_rates,
     examples=64,
     demands="Every single call shall obey the law at every rate of the domain.",
     how="Up to 64 calls are generated and judged as for `structure.shapes`, without gradients, "

@@ -12,7 +12,13 @@ import pytest
 from dropout_stats.evidence.bernoulli import BernoulliTest, Counts
 
 HERE = Path(__file__).parent
-TARGETS_PRINTED = {"stopping": 2, "calibration": 2, "overhead": 2, "default_check": 2}
+TARGETS_PRINTED = {
+    "stopping": 2,
+    "calibration": 2,
+    "overhead": 2,
+    "default_check": 2,
+    "specimens": 2,
+}
 
 
 @pytest.fixture

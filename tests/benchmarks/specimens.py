@@ -1,0 +1,118 @@
+"""The zoo at default settings, and its correct dropouts over many seeds.
+
+Wrong specimens are judged once, with everything at its default: each must be killed by the check
+that it names, and the first diagnosis should name its fault. Correct ones are judged over many
+seeds, coarsely (rates and types in turn) and at default settings: none may be accused.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+
+from runs import Accused, Judged, accused, coarse_options, judged, named, spread
+from tables import print_table
+
+from dropout_stats import zoo
+from dropout_stats.options import DEFAULT_RATES, DEFAULT_RESOLUTION
+from dropout_stats.zoo.matrix import Row, matrix
+
+PARTS = ("wrong", "coarse", "default")
+
+
+def killed(name: str) -> Row:
+    """Judge a wrong specimen at default settings."""
+    chosen = zoo.choose([name])
+    (row,) = matrix(chosen, resolution=DEFAULT_RESOLUTION, rates=DEFAULT_RATES, seed=1)
+    return row
+
+
+def coarse_run(task: tuple[str, int]) -> Judged:
+    """Judge a correct specimen coarsely."""
+    name, seed = task
+    target = zoo.by_name[name].build()
+    return judged(target, seed, **coarse_options(target, seed))
+
+
+def default_run(task: tuple[str, int]) -> Judged:
+    """Judge a correct specimen at default settings."""
+    name, seed = task
+    return judged(zoo.by_name[name].build(), seed)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description="The zoo, wrong and correct.")
+    parser.add_argument("--quick", action="store_true", help="two specimens, few seeds")
+    parser.add_argument("--only", choices=PARTS, help="one of the three parts")
+    parser.add_argument("--workers", type=int, default=2, help="processes")
+    options = parser.parse_args(arguments)
+    parts = (options.only,) if options.only else PARTS
+    workers = 1 if options.quick else options.workers
+    if "wrong" in parts:
+        wrong = [s.name for s in zoo.WRONG]
+        print_wrong(spread(killed, wrong[:1] if options.quick else wrong, workers))
+    correct = [s.name for s in zoo.CORRECT][: 2 if options.quick else None]
+    if "coarse" in parts:
+        seeds = 5 if options.quick else 1000
+        print_correct("coarse", each(coarse_run, correct, seeds, workers), seeds)
+    if "default" in parts and not options.quick:
+        print_correct("default", each(default_run, correct, 20, workers), 20)
+
+
+def each(
+    judge: Callable[[tuple[str, int]], Judged], names: Sequence[str], seeds: int, workers: int
+) -> dict[str, Accused]:
+    """Judge each specimen with seeds 0, 1, ..."""
+    outcomes = spread(judge, [(name, seed) for name in names for seed in range(seeds)], workers)
+    return {
+        name: accused(outcomes[place * seeds : (place + 1) * seeds])
+        for place, name in enumerate(names)
+    }
+
+
+def print_wrong(rows: Sequence[Row]) -> None:
+    """Print those that are not as expected, and the totals."""
+    print_table(
+        "Wrong specimens at default settings, those that are not as they should be",
+        ("specimen", "named check", "outcome", "first diagnosis"),
+        [
+            (row.specimen.name, row.specimen.killed_by, row.outcome, row.diagnosis)
+            for row in rows
+            if not (row.is_as_expected and row.is_named)
+        ]
+        or [("none", "-", "-", "-")],
+    )
+    dead = sum(row.outcome == "killed" for row in rows)
+    right = sum(row.is_named for row in rows)
+    seconds = [row.seconds for row in rows]
+    print(
+        f"{dead} of {len(rows)} killed, first diagnosis right for {right}; "
+        f"seconds: median {statistics.median(seconds):.1f}, most {max(seconds):.1f}"
+    )
+    print("target: all killed, the first diagnosis right for 95 %")
+
+
+def print_correct(kind: str, rows: Mapping[str, Accused], seeds: int) -> None:
+    """Print the verdicts on each correct specimen."""
+    print_table(
+        f"Correct specimens, {seeds} {kind} runs each",
+        ("specimen", "runs", "fail", "other verdicts", "failing checks", "s/run"),
+        [
+            (
+                name,
+                row.runs,
+                row.fails,
+                named(row.others),
+                named(row.failing),
+                f"{row.seconds / row.runs:.2f}",
+            )
+            for name, row in rows.items()
+        ],
+    )
+    print("target: none fails")
+
+
+if __name__ == "__main__":
+    main()
