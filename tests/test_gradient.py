@@ -8,6 +8,7 @@ import specimens_gradient as gradients
 import dropout_stats as ds
 from dropout_stats.checks.differentiation import passes_needed
 from dropout_stats.checks.gradient_edges import _frequencies
+from dropout_stats.evidence.bernoulli import Counts
 from dropout_stats.zoo.gradient import FreshMaskInBackward, UnmaskedGradient
 
 GRADIENTS = {"rates": (0.1, 0.3, 0.9), "checks": ["gradient.*"], "seed": 5}
@@ -105,12 +106,27 @@ def test_a_wrong_mask_everywhere_is_not_blamed_on_zeros_or_linearity(specimen):
     assert report["gradient.dy_unchanged"].verdict == "pass"
 
 
-def test_the_frequencies_at_zero_accuse_only_where_both_must_occur():
-    assert _frequencies(0, 60, 0.3).verdict == "fail"  # 0.3^60 < e^-60
-    assert _frequencies(0, 49, 0.3).verdict == "not-applicable"
-    assert _frequencies(200, 200, 0.3).verdict == "fail"  # 0.7^200 < e^-60
-    assert _frequencies(160, 160, 0.3).verdict == "not-applicable"
-    assert _frequencies(1, 2, 0.3).verdict == "pass"
+@pytest.mark.parametrize(
+    ("zeros", "others", "verdict"),
+    [
+        ((60, 0), (60, 40), "fail"),  # 0.3^60 < e^-60
+        ((49, 0), (60, 40), "not-applicable"),
+        ((200, 200), (200, 140), "fail"),  # 0.7^200 < e^-60
+        ((160, 160), (200, 140), "not-applicable"),
+        ((2, 1), (2, 1), "pass"),
+        ((10_000, 6990), (10_000, 7020), "pass"),
+        ((10_000, 6400), (10_000, 7020), "fail"),
+        ((10_000, 6400), (10_000, 6380), "inconclusive"),  # the rate is wrong everywhere
+    ],
+)
+def test_units_at_zero_are_held_to_the_law_unless_the_others_miss_it_too(zeros, others, verdict):
+    assert _frequencies(Counts(*zeros), Counts(*others), (0.7,)).verdict == verdict
+
+
+def test_a_declared_grid_of_rates_is_not_held_against_units_at_zero():
+    zeros, others = Counts(100_000, 70_300), Counts(100_000, 70_310)
+    assert _frequencies(zeros, others, (0.75, 0.703)).verdict == "pass"
+    assert _frequencies(zeros, others, (0.75,)).verdict == "inconclusive"
 
 
 @pytest.mark.parametrize("rate", [0.001, 0.3, 0.999])

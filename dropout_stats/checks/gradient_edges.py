@@ -19,6 +19,8 @@ from dropout_stats.checks.differentiation import (
     passes_needed,
 )
 from dropout_stats.checks.gradient import NO_BACKWARD
+from dropout_stats.evidence.bernoulli import Counts
+from dropout_stats.evidence.tables import surplus
 from dropout_stats.laws.reading import Array
 from dropout_stats.results import Case, Evidence, Finding
 
@@ -43,7 +45,7 @@ def _at_zero(bench: Bench, case: Case) -> Finding:
             "where x is not 0, the gradient does not follow the output with one factor either: "
             "repair that first",
         )
-    kept = zeros = 0
+    zeros, others = Counts(), Counts()
     for one in passes:
         at = one.x == 0
         expected = one.dy * factor
@@ -57,9 +59,9 @@ def _at_zero(bench: Bench, case: Case) -> Finding:
                 f"expected 0 (dropped) or {expected[index]:.9g} (kept)",
                 Evidence(int(at.sum())),
             )
-        zeros += int(at.sum())
-        kept += int((at & (one.dx != 0)).sum())
-    return _frequencies(kept, zeros, rate)
+        zeros += Counts(int(at.sum()), int((at & (one.dx != 0)).sum()))
+        others += Counts(int((~at).sum()), int((~at & (one.dx != 0)).sum()))
+    return _frequencies(zeros, others, bench.law.keep_probs(rate))
 
 
 def _passes_with_zeros(bench: Bench, case: Case) -> list[Pass]:
@@ -88,20 +90,29 @@ def _factors_elsewhere(passes: list[Pass]) -> Array | None:
     return np.concatenate(factors)
 
 
-def _frequencies(kept: int, zeros: int, rate: float) -> Finding:
-    """Both a drop and a kept unit must occur among so many zeros, if they surely do by the law."""
-    evidence = Evidence(zeros, estimate=kept / zeros)
-    seen = f"{kept} of {zeros} units with x = 0 receive a gradient, at rate {rate:g}"
-    surely_kept = -math.log(rate) * zeros > SURELY_SOME
-    surely_dropped = -math.log1p(-rate) * zeros > SURELY_SOME
+def _frequencies(zeros: Counts, others: Counts, keep_probs: tuple[float, ...]) -> Finding:
+    """Units with x = 0 must be kept as often as the law says, unless the others are not, either."""
+    kept, units = zeros.successes, zeros.trials
+    evidence = Evidence(units, estimate=zeros.share)
+    seen = f"{kept} of {units} units with x = 0 receive a gradient; expected {keep_probs[0]:.7g}"
     infers = "the mask is inferred from the values, which say nothing at 0; keep the mask instead"
-    if surely_kept and not kept:
-        return Finding("fail", f"{seen}, as if all were dropped: {infers}", evidence)
-    if surely_dropped and kept == zeros:
-        return Finding("fail", f"{seen}, as if none were dropped: {infers}", evidence)
-    if 0 < kept < zeros:
-        return Finding("pass", f"{seen}; the others receive 0", evidence)
-    return Finding("not-applicable", f"{seen}: too few to expect both", evidence)
+    if not _departs(zeros, keep_probs):
+        if 0 < kept < units:
+            return Finding("pass", f"{seen}; the others receive 0", evidence)
+        return Finding("not-applicable", f"{seen}: too few to expect both", evidence)
+    if kept in (0, units):
+        which = "none" if kept else "all"
+        return Finding("fail", f"{seen}, as if {which} were dropped: {infers}", evidence)
+    if _departs(others, keep_probs):
+        return Finding("inconclusive", f"{seen}; but the rate is wrong where x is not 0, too")
+    elsewhere = f"{others.successes} of {others.trials} where x is not 0"
+    return Finding("fail", f"{seen}, and {elsewhere}: the mask depends on the values", evidence)
+
+
+def _departs(counts: Counts, keep_probs: tuple[float, ...]) -> bool:
+    """Whether so far a share has a probability below 2 e^-60 by the law (Chernoff's bound)."""
+    evidence = surplus(counts.successes, counts.trials, np.array(keep_probs))
+    return float(evidence.min()) > SURELY_SOME
 
 
 def _linear(bench: Bench, case: Case) -> Finding:
@@ -218,10 +229,11 @@ AT_ZERO = Probe(
     "right for every input but 0. After a ReLU half of the inputs are 0: kept units there stop "
     "learning.",
     demands="Where the input is exactly 0, the gradient shall be dy times the kept factor where "
-    "the unit was kept, and 0 where it was dropped.",
+    "the unit was kept, and 0 where it was dropped; such units shall be kept as often as others.",
     how="Passes in which every other input is 0, by turns. The factor is read off where inputs "
-    "are not 0; at a zero, dx must be dy times that factor, or 0. That none is kept, or none "
-    "dropped, fails where its probability is below e^-60.",
+    "are not 0; at a zero, dx must be dy times that factor, or 0. Units at a zero must be kept as "
+    "often as the law says: a share that has a probability below 2 e^-60 fails, unless the others "
+    "have one, too.",
     places="dtype",
     ask=_at_zero,
 )

@@ -88,7 +88,8 @@ DEPENDENCE = _cause(
 INPUT = _cause(
     ["input.class"],
     "the mask depends on the input",
-    "a unit is kept more or less often depending on the sign or the size of its input",
+    "a unit is kept more or less often depending on the sign or the size of its input, or where "
+    "it is 0",
     "draw the mask from noise alone, without looking at the values that it multiplies",
     explains=_COUNTED,
 )
@@ -246,6 +247,12 @@ OTHERS: tuple[Cause, ...] = (
         "outputs that are lawful without differentiation are not lawful under it: the two run "
         "different code",
         "let the differentiated pass return what the training pass returns",
+    ),
+    Cause(
+        ("gradient.at_zero",),
+        INPUT.diagnosis,
+        explains=("gradient.at_zero",),
+        says=("the mask depends on the values",),
     ),
     _cause(
         ["gradient.at_zero"],

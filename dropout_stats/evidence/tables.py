@@ -151,14 +151,15 @@ class TableTest:
         return found
 
 
-def surplus(successes: ArrayLike, trials: ArrayLike, null: float) -> Vector:
+def surplus(successes: ArrayLike, trials: ArrayLike, null: ArrayLike) -> Vector:
     """What the best constant probability gains over the null, in nats: trials * KL(share || null).
 
-    Elementwise: one value for each pair of counts.
+    Elementwise: one value for each pair of counts, or for each null.
     """
     gained, number = np.asarray(successes, np.float64), np.asarray(trials, np.float64)
-    share = np.divide(gained, number, out=np.full(number.shape, null), where=number > 0)
-    return np.asarray(number * (rel_entr(share, null) + rel_entr(1 - share, 1 - null)), np.float64)
+    share = np.divide(gained, number, out=np.zeros(number.shape), where=number > 0)
+    law = np.asarray(null, np.float64)
+    return np.asarray(number * (rel_entr(share, law) + rel_entr(1 - share, 1 - law)), np.float64)
 
 
 @lru_cache(maxsize=4096)

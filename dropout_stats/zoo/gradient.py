@@ -110,6 +110,16 @@ class MaskGuessedFromTheOutput(Core):
         return self.apply(dy, y != 0, rate)
 
 
+@wrong(killed_by="gradient.at_zero", diagnosis="the mask depends on the input")
+class ZerosAreDroppedMoreOften(Core):
+    """A unit whose input is zero draws twice; its output does not show it, its gradient does."""
+
+    def vjp(self, x: Array, dy: Array, rate: float) -> tuple[Array, Array]:
+        mask = self.mask(x.shape, rate) & ((x != 0) | self.mask(x.shape, rate))
+        y = self.apply(x, mask, rate)
+        return y, self.backward(dy, y, mask, rate)
+
+
 @wrong("chelsea0x3b/dfdx#110", killed_by="gradient.same_noise", diagnosis=_DISAGREES)
 class MaskGuessedFromTheSign(Core):
     """The backward pass takes an output that is not positive for a dropped unit."""
