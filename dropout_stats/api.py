@@ -96,7 +96,7 @@ def finish(
     results = settle(results, expected, absent)
     return Report(
         target=plan.target,
-        law=plan.law.name,
+        law=plan.law_name,
         law_source=plan.law_source,
         conventions=asdict(plan.conventions),
         results=results,

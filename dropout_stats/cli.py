@@ -57,7 +57,11 @@ def cli() -> None:
 
 @cli.command()
 @click.argument("target", required=False)
-@click.option("--law", help="inverted or test-scaled; by default what the target declares.")
+@click.option(
+    "--law",
+    help="inverted, test-scaled, or with parameters 'inverted(rate_bits=8)'; by default what the "
+    "target declares.",
+)
 @click.option("--rates", type=_List(float), help="Drop rates, e.g. 0.1,0.9.")
 @click.option("--dtypes", type=_List(str), help="Types, e.g. float32,bfloat16.")
 @click.option("--shapes", type=_List(shape), help="Shapes, e.g. 16x1024,3x5.")

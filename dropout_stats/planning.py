@@ -11,7 +11,7 @@ from dropout_stats.conventions import Conventions
 from dropout_stats.errors import UsageError, did_you_mean
 from dropout_stats.evidence.budget import Share
 from dropout_stats.expected import require_planned
-from dropout_stats.laws import Inverted, Law
+from dropout_stats.laws import Inverted, Law, spelled
 from dropout_stats.options import Asked, matches
 from dropout_stats.results import Case
 from dropout_stats.streams import StreamPlan, plan_streams, with_rank
@@ -68,6 +68,12 @@ class Plan:
     streams: tuple[StreamPlan, ...]
     shapes: tuple[tuple[int, ...], ...]
     large_shape: tuple[int, ...]
+
+    @property
+    def law_name(self) -> str:
+        """The law as reports write it."""
+        return spelled(self.law) or self.law.name
+
     deselected: tuple[Case, ...] = ()
     seconds: float | None = None
 

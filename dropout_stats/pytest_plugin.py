@@ -27,7 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("dropout-stats", "judge a dropout implementation")
     add = group.addoption
     add("--dropout-target", metavar="TARGET", help="package.module:attribute or path/file.py:name")
-    add("--dropout-law", metavar="LAW", help="inverted or test-scaled")
+    add("--dropout-law", metavar="LAW", help="inverted, test-scaled, 'inverted(rate_bits=8)'")
     add("--dropout-rates", metavar="A,B", help="drop rates")
     add("--dropout-dtypes", metavar="A,B", help="types it is fed")
     add("--dropout-checks", metavar="A,B", help="only these check ids or patterns")

@@ -6,12 +6,14 @@ about them can be confirmed exactly, by going through all masks.
 
 from __future__ import annotations
 
+import shlex
+
 import numpy as np
 from numpy.typing import NDArray
 
 from dropout_stats import dtypes
 from dropout_stats.conventions import Conventions
-from dropout_stats.laws import Law
+from dropout_stats.laws import Law, spelled
 from dropout_stats.laws.reading import Array
 from dropout_stats.target import Target
 
@@ -42,6 +44,7 @@ def reference(law: Law) -> Target:
     def evaluate_vjp(x: Array, dy: Array, rate: float) -> tuple[Array, Array]:
         return law.evaluate(x, rate), law.evaluate(dy, rate)
 
+    name = spelled(law)
     return Target(
         train=train,
         evaluate=law.evaluate,
@@ -52,7 +55,7 @@ def reference(law: Law) -> Target:
         peers=peers,
         name=f"reference {law.name} dropout",
         law=law,
-        spec=f"--law {law.name}",
+        spec=f"--law {shlex.quote(name)}" if name else None,
         conventions=Conventions(
             dtypes=dtypes.available(),
             rate_domain="[0, 1]",

@@ -21,7 +21,7 @@ def reproduction(plan: Plan, case: Case) -> str:
     """
     asked = replace(plan.asked, checks=(case.id,), skip=(), expected=())
     given = _others_than_the_defaults(asked) | {"seed": asked.seed}
-    if plan.spec is None or not _has_a_name(asked.law):
+    if plan.spec is None or (asked.law and not laws.spelled(asked.law)):
         return _expression(given)
     return _command(plan.spec, given)
 
@@ -32,10 +32,6 @@ def _others_than_the_defaults(of: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value != getattr(default, name)}
 
 
-def _has_a_name(law: laws.Law | None) -> bool:
-    return law in (None, laws.Inverted(), laws.TestScaled())
-
-
 def _command(spec: str, given: dict[str, Any]) -> str:
     words = [word for name, value in given.items() for word in _words(name, value, spec)]
     return f"dropout-stats check {spec} {shlex.join(words)}"
@@ -43,7 +39,7 @@ def _command(spec: str, given: dict[str, Any]) -> str:
 
 def _words(name: str, value: Any, spec: str) -> list[str]:
     if name == "law":  # the reference is named by its law
-        return [] if spec.startswith("--law ") else ["--law", value.name]
+        return [] if spec.startswith("--law ") else ["--law", laws.spelled(value) or value.name]
     if name == "conventions":
         held = _others_than_the_defaults(value).items()
         return [word for pair in held for word in _convention(*pair)]
@@ -69,8 +65,6 @@ def _shown(value: Any) -> str:
     if isinstance(value, Conventions):
         held = _others_than_the_defaults(value).items()
         return f"ds.Conventions({', '.join(f'{name}={one!r}' for name, one in held)})"
-    if isinstance(value, laws.Inverted | laws.TestScaled):
-        return f"ds.laws.{value}"
     if laws.is_law(value):
-        return "law"
+        return f"ds.laws.{value}" if laws.spelled(value) else "law"
     return "float('inf')" if value == math.inf else repr(value)

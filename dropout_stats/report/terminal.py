@@ -78,7 +78,7 @@ def plan_renderable(plan: Plan) -> RenderableType:
     share = next((p.share.probability for p in plan.cases if p.share), None)
     budget = f"false alarm {plan.asked.false_alarm:g} in all"
     return Group(
-        Text(f"{plan.target}: law {plan.law.name} ({plan.law_source})", style="bold"),
+        Text(f"{plan.target}: law {plan.law_name} ({plan.law_source})", style="bold"),
         Text(f"{budget}, {share:.2g} for each counted case" if share else budget),
         _streams(plan),
         _resolutions(plan),
