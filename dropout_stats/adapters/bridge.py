@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from dropout_stats.adapters.rehearsal import evaluates, require
 from dropout_stats.callables import name_of, parameters_of
@@ -74,6 +76,9 @@ class Bridge:
         vjp: `vjp(call, x, dy) -> (y, dx)` on the framework's arrays; None where it has none.
         seed: resets the framework's global randomness; None where it has none.
         state: a fingerprint of the framework's global generators; None where it has none.
+        lanes: `lanes(call, x, keys) -> y` of shape (len(keys), *x.shape): the call, mapped over
+            lanes that share the input; `call(x, key)` takes what it is mapped over. Used where the
+            framework's own law is declared. None where the framework maps nothing.
         conventions: what every target of the framework shares.
         optional_key: whether a call gets its randomness even where that has a default.
 
@@ -85,6 +90,7 @@ class Bridge:
     vjp: Callable[[Callable[[Any], Any], Any, Any], tuple[Any, Any]] | None = None
     seed: Callable[[int], object] | None = None
     state: Callable[[], object] | None = None
+    lanes: Callable[[Callable[[Any, Any], Any], Any, Sequence[int]], Any] | None = None
     conventions: Conventions = field(default_factory=Conventions)
     optional_key: bool = False
 
@@ -108,6 +114,7 @@ class Bridge:
             evaluate_vjp=self._evaluate_vjp(calls) if self.vjp and calls.mode else None,
             seed=None if calls.key else self.seed,
             state=self.state,
+            peers=self._peers(lambda x, rate, key: self._train(calls, rate, key)(x), law),
             name=name,
             law=law,
             conventions=conventions,
@@ -156,6 +163,9 @@ class Bridge:
             else None,
             seed=made.seed if self.seed or constructor.key else None,
             state=self.state,
+            peers=self._peers(
+                lambda x, rate, key: made.train(x, rate, **({"key": key} if can.key else {})), law
+            ),
             name=name,
             law=law,
             conventions=conventions,
@@ -245,6 +255,21 @@ class Bridge:
             return self.to_numpy(self._train(calls, rate, key)(self.to_native(x)))
 
         return train
+
+    def _peers(
+        self, train: Callable[[Any, float, Any], Any], law: Law | None
+    ) -> Callable[..., Any] | None:
+        """Lanes of one call; nobody else's code is expected to be mapped."""
+        lanes = self.lanes
+        if lanes is None or law is None:
+            return None
+
+        def peers(x: Array, rate: float, count: int, key: int = 0) -> Any:
+            keys = np.random.SeedSequence(key).generate_state(count) >> np.uint32(1)
+            mapped = lanes(lambda v, k: train(v, rate, k), self.to_native(x), keys.tolist())
+            return self.to_numpy(mapped)
+
+        return peers
 
     def _evaluate(self, calls: FunctionCalls) -> Callable[..., Any]:
         native = self.to_key(calls.key, 0) if calls.key else None

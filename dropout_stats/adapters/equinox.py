@@ -27,6 +27,7 @@ def adapt(target: Any, name: str) -> Target:
         to_numpy=shared.to_numpy,
         to_key=shared.to_key,
         vjp=shared.vjp,
+        lanes=shared.lanes,
         conventions=shared.CONVENTIONS if law else Conventions(),
         optional_key=True,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -45,6 +46,11 @@ def to_numpy(y: Any) -> Any:
 def to_key(parameter: str, key: int) -> Any:
     """Return a typed JAX key; the integer itself where the parameter is called `seed`."""
     return key if parameter == "seed" else jax.random.key(key)
+
+
+def lanes(call: Any, x: Any, keys: Sequence[int]) -> Any:
+    """Map a keyed call over its key."""
+    return jax.vmap(lambda key: call(x, key))(jnp.asarray(keys))
 
 
 def vjp(call: Any, x: Any, dy: Any) -> tuple[Any, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -53,7 +54,7 @@ def adapt(
     if law and device == "cpu" and not compile:
         # Draws of the default generator hold its lock; a graph's first calls are another matter.
         conventions = replace(conventions, threads="independent")
-    bridge = _bridge(device, conventions)
+    bridge = _bridge(device, conventions, lanes=not compile)
     if isinstance(target, type) and issubclass(target, torch.autograd.Function):
         target = _applied(target)
     if not isinstance(target, type):
@@ -85,7 +86,7 @@ def _applied(function: type[torch.autograd.Function]) -> Any:
     return apply
 
 
-def _bridge(device: str, conventions: Conventions) -> Bridge:
+def _bridge(device: str, conventions: Conventions, *, lanes: bool = True) -> Bridge:
     def to_native(x: Array) -> torch.Tensor:
         x = _taken(x)
         if x.dtype.name == "bfloat16":
@@ -99,8 +100,14 @@ def _bridge(device: str, conventions: Conventions) -> Bridge:
         vjp=_vjp,
         seed=torch.manual_seed,
         state=_state(device),
+        lanes=_lanes if lanes else None,
         conventions=conventions,
     )
+
+
+def _lanes(call: Any, x: torch.Tensor, keys: Sequence[int]) -> Any:
+    mapped = torch.func.vmap(lambda v: call(v, keys[0]), randomness="different")
+    return mapped(x.expand(len(keys), *x.shape))
 
 
 def _state(device: str) -> Any:

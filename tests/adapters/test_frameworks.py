@@ -1,5 +1,7 @@
 """Real layers of real frameworks: the right ones pass, the wrong one fails for its reason."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -507,3 +509,53 @@ def test_a_jax_function_that_returns_its_mask_has_a_gradient():
     report, text = verdict_of(adapt(dropout, "dropout"), rates=(0.3,))
     assert report.verdict == "pass", text
     assert report["gradient.evaluation"].verdict == "pass"
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param("torch.nn:Dropout", marks=pytest.mark.framework("torch")),
+        pytest.param("torch.nn.functional:dropout", marks=pytest.mark.framework("torch")),
+        pytest.param("equinox.nn:Dropout", marks=pytest.mark.framework("equinox")),
+    ],
+)
+def test_lanes_of_a_mapped_call_draw_noise_of_their_own(spec):
+    report, text = verdict_of(spec, rates=(0.3,), checks=["peers.copy"])
+    assert report["peers.copy"].verdict == "pass", text
+
+
+@pytest.mark.framework("torch")
+def test_lanes_that_share_their_noise_are_accused():
+    import torch
+
+    released = ds.adapt("torch.nn:Dropout")
+
+    def peers(x, rate, count):
+        mapped = torch.func.vmap(torch.nn.Dropout(rate), randomness="same")
+        return mapped(torch.from_numpy(x).expand(count, *x.shape)).numpy()
+
+    report, text = verdict_of(replace(released, peers=peers), rates=(0.3,), checks=["peers.copy"])
+    assert report["peers.copy"].verdict == "fail", text
+    assert report.diagnoses[0].name == "peers draw the same noise"
+
+
+@pytest.mark.framework("jax")
+def test_lanes_that_share_their_key_are_accused():
+    import jax
+
+    def train(x, rate, key):
+        kept = jax.random.bernoulli(jax.random.key(key), 1 - rate, x.shape)
+        return jax.numpy.where(kept, x / (1 - rate), 0)
+
+    def peers(x, rate, count, key):
+        return np.asarray(jax.vmap(lambda v: train(v, rate, key))(np.stack([x] * count)))
+
+    held = ds.Conventions(randomness="key")
+    target = ds.Target(
+        train=lambda x, rate, key: np.asarray(train(x, rate, key)),
+        peers=peers,
+        conventions=held,
+        law=ds.laws.Inverted(),
+    )
+    report, text = verdict_of(target, rates=(0.3,), checks=["peers.copy"])
+    assert report["peers.copy"].verdict == "fail", text
