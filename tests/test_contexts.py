@@ -113,7 +113,7 @@ def test_lags_are_counted_without_going_round_the_end(check, shape):
 def test_steps_along_axes_are_counted_within_the_array(shape):
     masks = masks_of(shape).astype(int).reshape(CALLS, *shape)
     context, place, (table,) = table_of("dependence.axes", shape, masks.reshape(CALLS, -1))
-    from dropout_stats.checks.dependence import _offsets
+    from dropout_stats.checks.axes import _offsets
 
     offsets = _offsets(shape)
     assert len(table) == len(offsets)
@@ -129,7 +129,7 @@ def test_steps_along_axes_are_counted_within_the_array(shape):
 
 
 def test_each_pair_of_axes_has_both_diagonals():
-    from dropout_stats.checks.dependence import _offsets
+    from dropout_stats.checks.axes import _offsets
 
     offsets = _offsets((4, 5, 6))
     for one, other in itertools.combinations(range(3), 2):

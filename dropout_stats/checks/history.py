@@ -11,7 +11,7 @@ import numpy as np
 from dropout_stats.checks.block import Block
 from dropout_stats.checks.context import Group, Place, copies, surplus_of_partition
 from dropout_stats.checks.counted import counted
-from dropout_stats.checks.dependence import (
+from dropout_stats.checks.pairs import (
     LAG_SIZE,
     PairTally,
     in_common,

@@ -11,7 +11,7 @@ import numpy as np
 from dropout_stats.checks.block import Block
 from dropout_stats.checks.context import Group, Place, copies
 from dropout_stats.checks.counted import counted
-from dropout_stats.checks.dependence import COARSE_SIZE, PairTally, pair_group
+from dropout_stats.checks.pairs import COARSE_SIZE, PairTally, pair_group
 from dropout_stats.laws.reading import Array
 
 

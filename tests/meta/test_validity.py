@@ -102,7 +102,8 @@ def test_every_context_is_gone_through():
 
 def test_going_round_the_end_would_be_seen(monkeypatch):
     """The test of the test: an invalid look-alike (circular lags) has a mean above 1."""
-    from dropout_stats.checks import dependence
+    from dropout_stats.checks import lags
+    from dropout_stats.checks.context import copies
 
     def circular(self, block):
         bits = block.bits
@@ -112,9 +113,9 @@ def test_going_round_the_end_would_be_seen(monkeypatch):
             moved = np.roll(bits, -lag, axis=1)
             both = int((bits & moved).sum())
             rows.append((both, int(bits.sum()), int(moved.sum()), units * block.calls))
-        self.count(dependence.copies(*np.transpose(rows)))
+        self.count(copies(*np.transpose(rows)))
 
-    monkeypatch.setattr(dependence._AllLagsTally, "add", circular)
+    monkeypatch.setattr(lags._AllLagsTally, "add", circular)
     fixed, _, kept, units = np.array(list(all_runs(CONTEXTS["dependence.all_lags"], (10,), 1))).T
     mean = (DECLARED**kept * (1 - DECLARED) ** (units - kept)) @ np.exp(fixed)
     assert mean > 1 + 1e-6

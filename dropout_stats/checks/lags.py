@@ -1,0 +1,133 @@
+"""Does the draw of a unit depend on that of the unit some places before it?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.fft
+
+from dropout_stats.checks.block import Block
+from dropout_stats.checks.context import Group, Place
+from dropout_stats.checks.counted import counted
+from dropout_stats.checks.pairs import (
+    COARSE_SIZE,
+    LAG_SIZE,
+    PairTally,
+    in_common,
+    kept_later,
+    lag_table,
+    pair_group,
+)
+from dropout_stats.laws.reading import Array
+
+_SAMPLED = 4  # all lags are looked at in one call of so many: a transform costs as much as a call
+_MOST_LAGS = 1 << 14  # of huge calls: a table of more costs more than it tells
+_EXACT_IN_FLOAT32 = 1 << 19  # bits summed by one transform
+
+
+def _dense_lags(units: int) -> list[int]:
+    powers = [2**power for power in range(5, 15)]
+    wanted = {*range(1, 17), 24, 31, 33, 48, 63, 65, 96, *powers}
+    return sorted(lag for lag in wanted if 2 * lag <= units)
+
+
+class _LagTally(PairTally):
+    def __init__(self, place: Place, lags: Sequence[int]) -> None:
+        super().__init__(place, len(lags))
+        self._lags = np.array(lags, np.int64)
+
+    def add(self, block: Block) -> None:
+        words = block.words
+        both = [in_common(words, kept_later(words, int(lag))) for lag in self._lags]
+        self.count(lag_table(both, block.kept_by_unit, block.calls, self._lags))
+
+
+@dataclass(frozen=True)
+class Lags:
+    """The unit a stated number of places before."""
+
+    def groups(self, place: Place) -> tuple[Group, ...]:
+        """One table a lag."""
+        lags = _dense_lags(place.units)
+        return pair_group(place, "a unit", len(lags), place.units / 2, LAG_SIZE)
+
+    def tally(self, place: Place, inputs: Sequence[Array]) -> _LagTally:  # noqa: ARG002
+        """Count pairs by shifting packed masks."""
+        return _LagTally(place, _dense_lags(place.units))
+
+    def cell(self, place: Place, group: int, cell: int) -> str:  # noqa: ARG002
+        """Name the lag."""
+        return f"units {_dense_lags(place.units)[cell]} places apart"
+
+
+def _lags_up_to_half(place: Place) -> int:
+    return min(place.units // 2, _MOST_LAGS)
+
+
+class _AllLagsTally(PairTally):
+    def __init__(self, place: Place) -> None:
+        super().__init__(place, _lags_up_to_half(place))
+        self._lags = np.arange(1, _lags_up_to_half(place) + 1)
+        self._length = scipy.fft.next_fast_len(place.units + len(self._lags), real=True)
+
+    def add(self, block: Block) -> None:
+        bits = block.bits[-block.first % _SAMPLED :: _SAMPLED]
+        if not len(bits):
+            return
+        exact = bits.size <= _EXACT_IN_FLOAT32
+        spectrum = scipy.fft.rfft(bits.astype(np.float32 if exact else np.float64), self._length)
+        power = (spectrum.real**2 + spectrum.imag**2).sum(axis=0, dtype=np.float64)
+        both = np.rint(scipy.fft.irfft(power, self._length)[self._lags])
+        kept = bits.sum(axis=0, dtype=np.int64)
+        self.count(lag_table(both, kept, len(bits), self._lags))
+
+
+@dataclass(frozen=True)
+class AllLags:
+    """The unit any number of places before, up to half a call, in one call of four."""
+
+    def groups(self, place: Place) -> tuple[Group, ...]:
+        """One table a lag."""
+        pairs = place.units / 2 / _SAMPLED
+        return pair_group(place, "a unit", _lags_up_to_half(place), pairs, COARSE_SIZE)
+
+    def tally(self, place: Place, inputs: Sequence[Array]) -> _AllLagsTally:  # noqa: ARG002
+        """Count pairs by a transform that is padded, so that it does not go round the end."""
+        return _AllLagsTally(place)
+
+    def cell(self, place: Place, group: int, cell: int) -> str:  # noqa: ARG002
+        """Name the lag."""
+        return f"units {cell + 1} places apart"
+
+
+LAG = counted(
+    "dependence.lag",
+    "Does a unit not depend on the unit some places before it?",
+    "One random word that is used for several units, a counter that wraps, or a generator of short "
+    "period makes units repeat at a fixed distance.",
+    Lags(),
+    dependence=True,
+    on=("usual", "rank"),
+    demands="The draw of a unit shall not depend on the draw of the unit a fixed number of "
+    "places before it.",
+    how="Pairs of units of one flattened call are counted, at the distances 1 to 16, 24, 31, "
+    "33, 48, 63, 65, 96, and the powers of 2 from 32 to 16,384, up to half a call. They do "
+    "not go round its end. A cell is one distance.",
+    unit="the probability with which a unit copies the one before",
+)
+
+ALL_LAGS = counted(
+    "dependence.all_lags",
+    "Is no distance at all, up to half a call, special?",
+    "A period need not be a power of two.",
+    AllLags(),
+    dependence=True,
+    demands="No distance, up to half a call, shall make the draws of two units of a call depend "
+    "on each other.",
+    how="As for `dependence.lag`, at every distance up to half a call, and at most 16,384, in "
+    "one call of four. The pairs are counted by a Fourier transform, whose results are whole "
+    "numbers and rounded to them. A cell is one distance.",
+    unit="the probability with which a unit copies the one before",
+)
