@@ -69,13 +69,13 @@ class Plan:
     shapes: tuple[tuple[int, ...], ...]
     large_shape: tuple[int, ...]
 
+    deselected: tuple[Case, ...] = ()
+    seconds: float | None = None
+
     @property
     def law_name(self) -> str:
         """The law as reports write it."""
         return spelled(self.law) or self.law.name
-
-    deselected: tuple[Case, ...] = ()
-    seconds: float | None = None
 
     @property
     def units(self) -> int:
