@@ -12,6 +12,7 @@ import numpy as np
 from dropout_stats.errors import UsageError, did_you_mean
 
 KNOWN = ("float16", "bfloat16", "float32", "float64")
+HALVES = ("float16", "bfloat16")
 
 
 def has_bfloat16() -> bool:

@@ -141,7 +141,7 @@ def make_plan(target: Target, asked: Asked) -> Plan:
         law_source=law_source,
         conventions=conventions,
         asked=asked,
-        cases=_cases(asked.rates, dtypes, streams),
+        cases=_cases(law, asked.rates, dtypes, streams),
         streams=streams,
         shapes=_probe_shapes(law.sharing, conventions, asked.shapes),
         large_shape=_large_shape(law.sharing, conventions, asked.shapes),
@@ -177,7 +177,7 @@ def _finest_first(dtypes: Sequence[str]) -> tuple[str, ...]:
 
 
 def _cases(
-    rates: Sequence[float], dtypes: Sequence[str], streams: Sequence[StreamPlan]
+    law: Law, rates: Sequence[float], dtypes: Sequence[str], streams: Sequence[StreamPlan]
 ) -> tuple[PlannedCase, ...]:
     middle = sorted(rates)[len(rates) // 2]
     middle = middle if 0 < middle < 1 else 0.3
@@ -194,7 +194,7 @@ def _cases(
         if isinstance(check, checks.StreamCheck):
             cases += [_planned(check, stream) for stream in streams if check.id in stream.judges]
         else:
-            asked = places[check.places]
+            asked = places[check.places] if law.kind in check.laws else []
             cases += [PlannedCase(Case(check.id, dtype, rate)) for rate, dtype in asked]
     return tuple(cases)
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dropout_stats import dtypes
-from dropout_stats.conventions import Conventions
-from dropout_stats.laws import Law, spelled
+from dropout_stats.conventions import Conventions, RateDomain
+from dropout_stats.laws import Law, is_two_valued, spelled
 from dropout_stats.laws.reading import Array
 from dropout_stats.target import Target
 
@@ -21,13 +21,15 @@ from dropout_stats.target import Target
 def reference(law: Law) -> Target:
     """Return the reference target of a law, with a generator of its own."""
     generators = [np.random.default_rng()]
+    closed = is_two_valued(law)  # other noise has no finite variance at rate 1
+    domain: RateDomain = "[0, 1]" if closed else "[0, 1)"
 
     def seed(number: int) -> None:
         generators[0] = np.random.default_rng(number)
 
     def train(x: Array, rate: float) -> Array:
-        if not 0 <= rate <= 1:
-            raise ValueError(f"the rate must lie in [0, 1], got {rate!r}")
+        if not 0 <= rate <= 1 or (rate == 1 and not closed):
+            raise ValueError(f"the rate must lie in {domain}, got {rate!r}")
         return law.apply(x, sample(x, rate), rate)
 
     def sample(x: Array, rate: float) -> NDArray[np.bool_]:
@@ -58,10 +60,10 @@ def reference(law: Law) -> Target:
         spec=f"--law {shlex.quote(name)}" if name else None,
         conventions=Conventions(
             dtypes=dtypes.available(),
-            rate_domain="[0, 1]",
+            rate_domain=domain,
             invalid_rates="raise",
             numpy_rates="kept",
-            dropped_nonfinite="zero",
+            dropped_nonfinite="zero" if closed else "unspecified",
             randomness="owned",
             idle_draws="none",
             threads="independent",

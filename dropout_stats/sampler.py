@@ -12,7 +12,7 @@ from dropout_stats.checks.bench import Bench
 from dropout_stats.checks.calls import masks_ran_out
 from dropout_stats.checks.stream import Stream
 from dropout_stats.errors import TargetError
-from dropout_stats.laws.reading import Array, Reader, Reading
+from dropout_stats.laws.reading import AnyReader, Array, Reading
 from dropout_stats.results import Evidence, Finding, Verdict
 from dropout_stats.streams import StreamPlan
 
@@ -40,7 +40,7 @@ class Sampler:
         setting = plan.setting
         self._inputs = [self._input(number) for number in range(_INPUTS)]
         self._handed = [x.copy() for x in self._inputs]
-        self._readers: list[Reader] = [
+        self._readers: list[AnyReader] = [
             bench.law.reader(x, setting.rate, setting.output_dtype, peers=plan.kind == "peers")
             for x in self._inputs
         ]

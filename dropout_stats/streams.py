@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from dropout_stats import checks
-from dropout_stats.checks.check import Kind
+from dropout_stats import checks, dtypes
+from dropout_stats.checks.check import StreamKind
 from dropout_stats.checks.context import Place, plan_tests
 from dropout_stats.checks.dispersion import row_length
-from dropout_stats.checks.stream import CALLS_FOR_POOL, Setting, rate_departure
+from dropout_stats.checks.stream import CALLS_FOR_POOL, Setting, bit_departure
 from dropout_stats.conventions import Conventions
 from dropout_stats.evidence.budget import Share, split
 from dropout_stats.evidence.dispersion import resolvable_factor
@@ -59,7 +59,7 @@ class StreamPlan:
     """
 
     setting: Setting
-    kind: Kind
+    kind: StreamKind
     variant: str
     judges: tuple[str, ...]
     cap_calls: int
@@ -79,14 +79,18 @@ class StreamPlan:
         """The departure that a check is planned to catch; None where it is exact or has none."""
         setting = self.setting
         named = [t.test.size for t in setting.tests.get(check, ((),))[0] if t.named]
-        known = {"rate.marginal": setting.departure, "calls.repeated_mask": setting.pool}
+        known = {
+            "rate.marginal": setting.departure,
+            "noise.marginal": setting.resolution,
+            "calls.repeated_mask": setting.pool,
+        }
         return max(named) if named else {**known, **setting.factors}.get(check)
 
 
 class _Draft(NamedTuple):
     """A stream before its share of the error budget is known."""
 
-    kind: Kind
+    kind: StreamKind
     variant: str
     rate: float
     dtype: str
@@ -94,27 +98,33 @@ class _Draft(NamedTuple):
     form: Form | None = None
     calls: int | None = None
 
-    def judges(self) -> tuple[checks.StreamCheck, ...]:
+    def judges(self, law: Law) -> tuple[checks.StreamCheck, ...]:
         """The checks that judge a stream of this kind; of a special one, those that it is for."""
-        of_kind = [check for check in checks.stream_checks.values() if self.kind in check.on]
+        of_kind = [
+            check
+            for check in checks.stream_checks.values()
+            if self.kind in check.on
+            and law.kind in check.laws
+            and (check.half or self.dtype not in dtypes.HALVES)
+        ]
         if self.form is None:
             return tuple(of_kind)
-        place = Place(self.form.draws, 1 - self.rate, 1)
+        place = Place(self.form.draws, law.keep_probs(self.rate)[0], 1)
         return tuple(c for c in of_kind if c.context is None or c.context.groups(place))
 
 
 def plan_streams(
-    target: Target, law: Law, conventions: Conventions, asked: Asked, dtypes: Sequence[str]
+    target: Target, law: Law, conventions: Conventions, asked: Asked, names: Sequence[str]
 ) -> tuple[StreamPlan, ...]:
-    """Plan every stream; `dtypes` has the type that is read most finely first."""
+    """Plan every stream; `names` has the type that is read most finely first."""
     drafts = [
-        _Draft("usual", "", rate, dtype, _resolution(asked, first=dtype == dtypes[0]))
-        for dtype in dtypes
+        _Draft("usual", "", rate, dtype, _resolution(asked, first=dtype == names[0]))
+        for dtype in names
         for rate in _inner(asked.rates)
     ]
     if drafts:
-        drafts += _special(target, law.sharing, conventions, asked, dtypes[0])
-    spending = sum(check.spends for draft in drafts for check in draft.judges())
+        drafts += _special(target, law, conventions, asked, names[0])
+    spending = sum(check.spends for draft in drafts for check in draft.judges(law))
     share = split(asked.false_alarm, spending)
     return tuple(_planned(draft, law, conventions, asked, share) for draft in drafts)
 
@@ -128,10 +138,10 @@ def _inner(rates: Sequence[float]) -> list[float]:
 
 
 def _special(
-    target: Target, sharing: Sharing, conventions: Conventions, asked: Asked, dtype: str
+    target: Target, law: Law, conventions: Conventions, asked: Asked, dtype: str
 ) -> Iterator[_Draft]:
     """Streams that are drawn once; none where the caller or the target says which shapes."""
-    rates, resolution = sorted(_inner(asked.rates)), asked.resolution
+    sharing, rates, resolution = law.sharing, sorted(_inner(asked.rates)), asked.resolution
     middle = rates[len(rates) // 2]
     calls = max(_LEAST_SHORT_CALLS, int(_SHORT_CALLS * min(1, DEFAULT_RESOLUTION / resolution)))
     if target.peers:
@@ -149,7 +159,7 @@ def _special(
     if usual == max(2, sharing.least_ndim):
         rate, units = max(
             ((rate, units) for rate in rates for units in _TINY_UNITS),
-            key=lambda pair: -abs(pair[0] ** pair[1] - 0.5),
+            key=lambda pair: -abs((1 - law.keep_probs(pair[0])[0]) ** pair[1] - 0.5),
         )
         draws = (1,) * (usual - len(sharing.axes(usual)) - 1) + (units,)
         tiny = Form(sharing.call_shape(draws, usual), draws)
@@ -161,10 +171,10 @@ def _planned(
 ) -> StreamPlan:
     lawful, power = law.keep_probs(draft.rate), asked.power
     keep_prob, power_of_one = lawful[0], 1 - (1 - power) / len(lawful)  # see Setting.keep_test
-    departure = rate_departure(draft.rate, draft.resolution)
+    departure = bit_departure(keep_prob, draft.resolution)
     fixed = fixed_sample(keep_prob, departure, share.probability, power_of_one)
     shape, draws = draft.form or _stream_form(
-        law.sharing, conventions, asked.shapes, fixed, draft.rate
+        law.sharing, conventions, asked.shapes, fixed, keep_prob
     )
     units = math.prod(draws)
     if draft.calls:
@@ -182,6 +192,7 @@ def _planned(
         output_dtype=conventions.output_dtype(draft.dtype),
         shape=shape,
         draws=draws,
+        resolution=draft.resolution,
         departure=departure,
         factors=_factors(place, cap_calls),
         pool=_pool(expected, cap_calls, units, keep_prob, power),
@@ -190,14 +201,14 @@ def _planned(
                 plan_tests(check.context, Place(draws, q, expected), scale, power_of_one)
                 for q in lawful
             )
-            for check in draft.judges()
+            for check in draft.judges(law)
             if check.context
         },
         expected_calls=expected,
         share=share,
         power=power,
     )
-    judges = tuple(check.id for check in draft.judges())
+    judges = tuple(check.id for check in draft.judges(law))
     look_every = max(1, expected // _SHORT_LOOKS if draft.calls else cap_calls // LOOKS)
     return StreamPlan(setting, draft.kind, draft.variant, judges, cap_calls, look_every)
 
@@ -240,7 +251,7 @@ def _stream_form(
     conventions: Conventions,
     given: tuple[tuple[int, ...], ...] | None,
     fixed: int,
-    rate: float,
+    keep_prob: float,
 ) -> Form:
     """Calls small enough that there are many, and large enough that the kept count varies."""
     if given:
@@ -250,7 +261,7 @@ def _stream_form(
         return form(sharing, _CALL_UNITS, conventions.ndims)
     aim = max(
         CONFORMING_FACTOR * fixed / _CALLS_AIMED_AT,
-        _LEAST_COUNT_VARIANCE / (rate * (1 - rate)),
+        _LEAST_COUNT_VARIANCE / (keep_prob * (1 - keep_prob)),
         _LEAST_CALL_UNITS,
     )
     units = min(2 ** round(math.log2(aim)), _CALL_UNITS)

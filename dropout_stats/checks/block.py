@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -25,6 +25,8 @@ class Block:
         packed: their keep masks, 8 units a byte, the first unit in the lowest bit; shape
             (calls, bytes), padded with zeros to whole words.
         kept: units kept in each call.
+        bins: scores in each interval, of all calls; empty under a two-valued law.
+        wide: bits as `packed`, of scores that are far from 0; of no calls under a two-valued law.
 
     """
 
@@ -33,6 +35,8 @@ class Block:
     sources: int
     packed: NDArray[np.uint8]
     kept: NDArray[np.int64]
+    bins: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    wide: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
 
     @property
     def calls(self) -> int:
@@ -53,6 +57,11 @@ class Block:
     def bits(self) -> NDArray[np.uint8]:
         """The keep masks; shape (calls, units)."""
         return np.unpackbits(self.packed, axis=1, count=self.units, bitorder="little")
+
+    @cached_property
+    def wide_bits(self) -> NDArray[np.uint8]:
+        """Which scores are far from 0; shape (calls, units)."""
+        return np.unpackbits(self.wide, axis=1, count=self.units, bitorder="little")
 
     @cached_property
     def kept_by_unit(self) -> NDArray[np.int64]:
@@ -100,7 +109,11 @@ def block_of(
     packed = np.zeros((calls, -(-width // _WORD) * _WORD), np.uint8)
     packed[:, :width] = np.concatenate([r.packed for r in readings]).reshape(calls, width)
     kept = np.array([reading.kept for reading in readings], np.int64)
-    return Block(first, shape, sources, packed, kept)
+    bins = [reading.bins for reading in readings if reading.bins is not None]
+    wide = [reading.wide for reading in readings if reading.wide is not None]
+    if not bins:
+        return Block(first, shape, sources, packed, kept)
+    return Block(first, shape, sources, packed, kept, np.sum(bins, axis=0), np.stack(wide))
 
 
 def _total(bits: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -9,11 +9,15 @@ from typing import Literal, TypeAlias
 from dropout_stats.checks.bench import Bench
 from dropout_stats.checks.context import Context, Counter, Place
 from dropout_stats.checks.stream import Stream
+from dropout_stats.laws import Kind
 from dropout_stats.laws.reading import Array
 from dropout_stats.results import Case, Finding, Verdict
 
 # The usual stream of a rate and dtype; short ones in other ranks; one of tiny calls; one of peers.
-Kind: TypeAlias = Literal["usual", "rank", "tiny", "peers"]
+StreamKind: TypeAlias = Literal["usual", "rank", "tiny", "peers"]
+TWO_VALUED: tuple[Kind, ...] = ("two-valued",)
+CONTINUOUS: tuple[Kind, ...] = ("continuous",)
+ALL_LAWS: tuple[Kind, ...] = TWO_VALUED + CONTINUOUS
 # Where a probe is asked: once, once a dtype, or at each rate and dtype; or at a limit of the rate.
 Places: TypeAlias = Literal["once", "dtype", "rate and dtype", "rate 0", "rate 1"]
 
@@ -30,6 +34,7 @@ class Probe:
         how: how it is asked: what is called and what is compared.
         places: at which configurations it is asked.
         ask: asks it of the target on the bench; exact: one violation fails.
+        laws: the kinds of law that it is asked of.
 
     """
 
@@ -40,6 +45,7 @@ class Probe:
     how: str
     places: Places
     ask: Callable[[Bench, Case], Finding]
+    laws: tuple[Kind, ...] = ALL_LAWS
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,8 @@ class StreamCheck:
         on: the kinds of stream that it judges.
         unit: what its resolution measures; empty where it is exact.
         follows: id of the check on whose counts it depends, where it has none of its own.
+        laws: the kinds of law that it is asked of.
+        half: whether it is asked in half precision.
 
     """
 
@@ -79,9 +87,11 @@ class StreamCheck:
     context: Context | None = None
     tally: Callable[[Place, Sequence[Array]], Counter] | None = None
     dependence: bool = False
-    on: tuple[Kind, ...] = ("usual",)
+    on: tuple[StreamKind, ...] = ("usual",)
     unit: str = ""
     follows: str = ""
+    laws: tuple[Kind, ...] = ALL_LAWS
+    half: bool = True
 
 
 Check: TypeAlias = Probe | StreamCheck

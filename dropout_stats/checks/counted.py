@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 
-from dropout_stats.checks.check import Kind, StreamCheck
+from dropout_stats.checks.check import ALL_LAWS, StreamCheck, StreamKind
 from dropout_stats.checks.context import Context, Seen, describe_cell, estimate_of
 from dropout_stats.checks.stream import Stream
 from dropout_stats.evidence.departures import Copied
+from dropout_stats.laws import Kind
 from dropout_stats.results import Evidence, Finding, Verdict
 
 
@@ -21,7 +22,9 @@ def counted(
     how: str,
     unit: str,
     dependence: bool = False,
-    on: tuple[Kind, ...] = ("usual",),
+    on: tuple[StreamKind, ...] = ("usual",),
+    laws: tuple[Kind, ...] = ALL_LAWS,
+    half: bool = True,
 ) -> StreamCheck:
     """Make the check that a context is.
 
@@ -36,6 +39,8 @@ def counted(
         dependence: whether a failure means that units do not draw independently, so that the
             rate's evidence must be doubted.
         on: the kinds of stream that it judges.
+        laws: the kinds of law that it is asked of.
+        half: whether it is asked in half precision.
 
     """
 
@@ -59,6 +64,8 @@ def counted(
         dependence=dependence,
         on=on,
         unit=unit,
+        laws=laws,
+        half=half,
     )
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dropout_stats import dtypes
 from dropout_stats.checks.bench import Bench
 from dropout_stats.errors import TargetError
 from dropout_stats.laws.reading import Array, kept_tolerance
@@ -71,6 +72,13 @@ def gradient_tolerance(bench: Bench, dtype: str, rate: float) -> float:
     """Relative tolerance of a gradient: of the product, and of a multiplier that was read off."""
     types = (dtype, bench.conventions.output_dtype(dtype))
     return 4 * max(kept_tolerance(name, rate) for name in types)
+
+
+def gradient_slack(bench: Bench, dtype: str, x: Array, dy: Array) -> Array:
+    """What dx may be off by where y, from which the multiplier is read, or dx is hardly above 0."""
+    output = bench.conventions.output_dtype(dtype)
+    flushed = dtypes.precision(output).normal * np.abs(dy / x)
+    return np.asarray(flushed + dtypes.precision(dtype).normal)
 
 
 def passes_needed(units: int, rate: float) -> int:

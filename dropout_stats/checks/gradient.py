@@ -14,13 +14,14 @@ from typing import NamedTuple
 import numpy as np
 
 from dropout_stats.checks.bench import Bench
-from dropout_stats.checks.check import Probe
+from dropout_stats.checks.check import TWO_VALUED, Probe
 from dropout_stats.checks.differentiation import (
     SURELY_SOME,
     Pass,
     common_value,
     differentiate,
     first_index,
+    gradient_slack,
     gradient_tolerance,
     passes_needed,
 )
@@ -120,13 +121,13 @@ def _other_noise(bench: Bench, rate: float, dtype: str) -> str | None:
     number = caller.number("gradient", rate, dtype)
     plain, again = (draw_from(bench, number, x, rate, 1) for _ in range(2))
     caller.restart(number)
-    differentiated = mask_of(caller.vjp(x.copy(), x.copy(), rate)[0])
+    differentiated = mask_of(bench, x, caller.vjp(x.copy(), x.copy(), rate)[0], rate)
     if plain != again or plain == differentiated:
         return None
     return "for the same seed or key, the differentiated pass draws other noise than train"
 
 
-def _same_noise(passes: _Passes, _: Bench) -> Finding:
+def _same_noise(passes: _Passes, bench: Bench) -> Finding:
     kept_units = sum(int((one.y != 0).sum()) for one in passes.made)
     for one in passes.made:
         if one.dx_dtype != passes.dtype:
@@ -138,7 +139,9 @@ def _same_noise(passes: _Passes, _: Bench) -> Finding:
         kept = one.y != 0
         multiplier = one.y / one.x
         expected = one.dy * multiplier
-        wrong = kept & ~(np.abs(one.dx - expected) <= passes.tolerance * np.abs(expected))
+        allowed = passes.tolerance * np.abs(expected)
+        allowed += gradient_slack(bench, passes.dtype, one.x, one.dy)
+        wrong = kept & ~(np.abs(one.dx - expected) <= allowed)
         if wrong.any():
             index = first_index(wrong)
             return Finding(
@@ -250,6 +253,7 @@ DROPPED_IS_ZERO = Probe(
     "is dropped fails, too, where more than 60 drops are expected.",
     places="rate and dtype",
     ask=_judging(_dropped_is_zero),
+    laws=TWO_VALUED,
 )
 
 FORWARD = Probe(

@@ -8,7 +8,7 @@ import numpy as np
 
 from dropout_stats import dtypes
 from dropout_stats.checks.bench import Bench
-from dropout_stats.checks.check import Probe
+from dropout_stats.checks.check import TWO_VALUED, Probe
 from dropout_stats.checks.differentiation import (
     SURELY_SOME,
     Pass,
@@ -239,6 +239,7 @@ AT_ZERO = Probe(
     "have one, too.",
     places="dtype",
     ask=_at_zero,
+    laws=TWO_VALUED,
 )
 
 LINEAR = Probe(
@@ -255,6 +256,7 @@ LINEAR = Probe(
     "receives nothing fails, too.",
     places="dtype",
     ask=_linear,
+    laws=TWO_VALUED,
 )
 
 EVALUATION = Probe(

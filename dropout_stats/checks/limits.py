@@ -8,7 +8,7 @@ import numpy as np
 
 from dropout_stats.call import Answer
 from dropout_stats.checks.bench import Bench
-from dropout_stats.checks.check import Probe
+from dropout_stats.checks.check import TWO_VALUED, Probe
 from dropout_stats.errors import TargetError
 from dropout_stats.laws.reading import Array
 from dropout_stats.results import Case, Evidence, Finding
@@ -117,4 +117,5 @@ RATE_ONE = Probe(
     "is an observation; where it is [0, 1), `interface.invalid_rate` asks.",
     places="rate 1",
     ask=_rate_one,
+    laws=TWO_VALUED,
 )

@@ -1,9 +1,10 @@
-"""Mean, zero-mean noise and variance: readings of the counts that the rate is judged by.
+"""Mean, zero-mean noise and variance: readings of what the rate, or the noise, is judged by.
 
 For a two-valued law each moment is a function of the kept value (exact) and the keep probability
 (tested), so each claim says: given the kept value that was seen, the keep probability is the one
 that the declared moment needs. For a conforming target that is the law's keep probability, judged
-by the same counts and the same test as `rate.marginal`: nothing more is spent.
+by the same counts and the same test as `rate.marginal`: nothing more is spent. For a law with a
+density they are readings of the scores of `noise.marginal`.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from typing import TypeAlias
 import numpy as np
 
 from dropout_stats.call import Caller
+from dropout_stats.checks import scores
 from dropout_stats.checks.bench import Bench
 from dropout_stats.checks.calls import shared_noise
-from dropout_stats.checks.check import Probe, StreamCheck
+from dropout_stats.checks.check import TWO_VALUED, Probe, StreamCheck
 from dropout_stats.checks.rate import (
     keep_evidence,
     keep_verdict,
@@ -26,6 +28,7 @@ from dropout_stats.checks.rate import (
     stands_by_calls,
 )
 from dropout_stats.checks.stream import Stream
+from dropout_stats.laws import is_two_valued, two_valued
 from dropout_stats.laws.reading import Array, kept_tolerance
 from dropout_stats.laws.sharing import Sharing
 from dropout_stats.results import Case, Evidence, Finding, Verdict
@@ -35,10 +38,11 @@ _ENUMERATED_UNITS = 8
 
 # The keep probabilities that a moment allows, the nearest to the observed share first.
 _Needed: TypeAlias = Callable[[Stream, float], tuple[float, ...]]
+_Judge: TypeAlias = tuple[Callable[[Stream], Verdict], Callable[[Stream, Verdict], Finding]]
 
 
 def _is_lawful(stream: Stream, kept: float) -> bool:
-    return kept == stream.setting.law.kept_factor(stream.setting.rate)
+    return kept == two_valued(stream.setting.law).kept_factor(stream.setting.rate)
 
 
 def _needed_for_mean(stream: Stream, kept: float) -> tuple[float, ...]:
@@ -179,12 +183,16 @@ def _image(
     return min(values), max(values)
 
 
+def _has_scores(stream: Stream) -> bool:
+    return not is_two_valued(stream.setting.law)
+
+
 def _check(
     name: str,
     question: str,
     why: str,
-    needed: _Needed,
-    explain: Callable[[Stream, Verdict], Finding],
+    by_counts: _Judge,
+    of_scores: _Judge,
     *,
     demands: str,
     how: str,
@@ -197,8 +205,10 @@ def _check(
         demands=demands,
         how=how,
         spends=False,
-        decide=_decide(needed),
-        explain=explain,
+        decide=lambda stream: (of_scores if _has_scores(stream) else by_counts)[0](stream),
+        explain=lambda stream, verdict: (of_scores if _has_scores(stream) else by_counts)[1](
+            stream, verdict
+        ),
         unit=unit,
         follows="rate.marginal",
     )
@@ -228,8 +238,11 @@ MEAN = _check(
     "mean",
     "Is the mean of the training pass the law's (E[A] = a for inverted dropout)?",
     "A wrong scale and a wrong rate both shift the mean, unless one hides the other.",
-    _needed_for_mean,
-    _explain("E[A]/a", _needed_for_mean, _mean_of, _zero, _law_mean),
+    (
+        _decide(_needed_for_mean),
+        _explain("E[A]/a", _needed_for_mean, _mean_of, _zero, _law_mean),
+    ),
+    (scores.decide_mean, scores.explain_mean),
     demands="The mean of a training pass shall be the law's: E[A] = a for inverted dropout, "
     "E[A] = (1 - rate) a for test-scaled dropout.",
     how="The mean is the kept factor, which is read off the outputs, times the keep "
@@ -244,8 +257,13 @@ NOISE_MEAN = _check(
     "Is the evaluation pass the mean of the training pass (zero-mean noise)?",
     "A network is trained with one mean and used with another: dropping or scaling in evaluation, "
     "or a scale in neither pass.",
-    _needed_for_noise_mean,
-    _explain("E[noise]/a", _needed_for_noise_mean, _mean_of, _evaluation_factor, _law_noise_mean),
+    (
+        _decide(_needed_for_noise_mean),
+        _explain(
+            "E[noise]/a", _needed_for_noise_mean, _mean_of, _evaluation_factor, _law_noise_mean
+        ),
+    ),
+    (scores.decide_noise_mean, scores.explain_noise_mean),
     demands="The evaluation pass shall be the mean of the training pass: the noise, which is "
     "their difference, shall have mean 0.",
     how="As for `moments.mean`: the keep probability at which the mean of the training pass is "
@@ -258,8 +276,11 @@ VARIANCE = _check(
     "variance",
     "Is the variance of the training pass the law's?",
     "The strength of the regularisation is the variance of the noise.",
-    _needed_for_variance,
-    _explain("Var[A]/a^2", _needed_for_variance, _variance_of, _zero, _law_variance),
+    (
+        _decide(_needed_for_variance),
+        _explain("Var[A]/a^2", _needed_for_variance, _variance_of, _zero, _law_variance),
+    ),
+    (scores.decide_deviation, scores.explain_deviation),
     demands="The variance of a training pass shall be the law's: rate (1 - rate) a^2 times the "
     "square of the kept factor.",
     how="As for `moments.mean`. Two keep probabilities, q and 1 - q, give the same variance: it "
@@ -331,4 +352,5 @@ ENUMERATED = Probe(
     "compared with E[A] and Var[A], up to rounding. Nothing is random.",
     places="rate and dtype",
     ask=_enumerated,
+    laws=TWO_VALUED,
 )

@@ -22,17 +22,18 @@ NO_NOISE = Finding(
 )
 
 
-def mask_of(y: Array) -> bytes:
-    """The keep mask that an output shows; inputs are never zero."""
-    return np.packbits(np.asarray(y) != 0).tobytes()
+def mask_of(bench: Bench, x: Array, y: Array, rate: float) -> bytes:
+    """The bits that an output shows; inputs are never zero."""
+    return np.packbits(bench.law.bits(x, y, rate)).tobytes()
 
 
-def calls_to_differ(units: int, rate: float) -> int | None:
+def calls_to_differ(bench: Bench, shape: tuple[int, ...], rate: float) -> int | None:
     """Calls whose masks, taken together, surely differ from fresh ones; None: too many.
 
     Two masks of D units that are drawn by the law agree with probability (q^2 + (1 - q)^2)^D.
     """
-    bits = -units * math.log2(rate**2 + (1 - rate) ** 2)
+    keep_prob = bench.law.keep_probs(rate)[0]
+    bits = -bench.units(shape) * math.log2(keep_prob**2 + (1 - keep_prob) ** 2)
     if bits * _MOST_CALLS < _SURELY_BITS:
         return None
     return math.ceil(_SURELY_BITS / bits)
@@ -48,12 +49,13 @@ def too_alike(shape: tuple[int, ...], rate: float) -> Finding:
 
 def lacks_noise(mask: bytes, x: Array, calls: int) -> bool:
     """Whether the masks of these calls keep every unit, or drop every unit."""
-    return mask in (mask_of(np.ones(x.shape)) * calls, bytes(len(mask)))
+    return mask in (np.packbits(np.ones(x.shape, np.bool_)).tobytes() * calls, bytes(len(mask)))
 
 
 def draw(bench: Bench, x: Array, rate: float, calls: int) -> bytes:
     """The masks of so many calls in a row."""
-    return b"".join(mask_of(bench.caller.train(x.copy(), rate).y) for _ in range(calls))
+    passes = (bench.caller.train(x.copy(), rate).y for _ in range(calls))
+    return b"".join(mask_of(bench, x, y, rate) for y in passes)
 
 
 def draw_from(bench: Bench, number: int, x: Array, rate: float, calls: int) -> bytes:

@@ -13,6 +13,7 @@ import numpy as np
 
 from dropout_stats.checks.bench import Bench
 from dropout_stats.errors import TargetError
+from dropout_stats.laws import is_two_valued
 from dropout_stats.results import Case, Finding
 
 _SURELY = 60.0
@@ -33,6 +34,8 @@ class _Seen(NamedTuple):
 def ask(bench: Bench, case: Case) -> Finding | None:
     """Say what is certainly wrong; observe the rest, where nothing is declared. None: all well."""
     rate = case.rate or 0.0
+    if not is_two_valued(bench.law):
+        return None  # nothing is dropped
     try:
         seen = _look(bench, case, rate)
     except TargetError:

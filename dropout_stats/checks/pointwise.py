@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dropout_stats import dtypes
 from dropout_stats.conventions import DroppedNonfinite
-from dropout_stats.laws import Law
+from dropout_stats.laws import Law, is_two_valued
 from dropout_stats.laws.reading import Array, kept_tolerance
 
 _Mask = NDArray[np.bool_]
@@ -100,8 +100,41 @@ class Possible:
         return np.asarray((got == 0) & (smaller < normal))
 
 
-def training(law: Law, rate: float, dtype: str, nonfinite: DroppedNonfinite) -> Possible:
+@dataclass(frozen=True)
+class Multiplied:
+    """What may become of a unit that is multiplied by noise with a density.
+
+    Args:
+        dtype: type of the output.
+
+    """
+
+    dtype: str
+    drops: bool = False
+
+    def wrong(self, x: Array, y: Array) -> _Mask:
+        """Where 0 did not stay 0, NaN did not stay NaN, or a number became NaN."""
+        given, got = x.astype(np.float64), y.astype(np.float64)
+        kept = np.where(np.isfinite(given), ~np.isnan(got), ~np.isfinite(got))
+        return np.asarray(np.where(given == 0, got != 0, ~kept))
+
+    def is_kept_elsewhere(self, x: Array, got: float) -> bool:  # noqa: ARG002 - as for `Possible`
+        """Never known."""
+        return False
+
+    def expected(self, given: float) -> str:
+        """Say what the output should be for this input."""
+        return "0" if given == 0 else f"{given:.9g} times a multiplier"
+
+
+def training(
+    law: Law, rate: float, dtype: str, nonfinite: DroppedNonfinite
+) -> Possible | Multiplied:
     """What a training pass may give; `dtype` is that of its output."""
+    if not is_two_valued(law):
+        if rate:
+            return Multiplied(dtype)
+        return Possible(1.0, dtype, kept_tolerance(dtype, 0.0), drops=False)
     return Possible(
         factor=law.kept_factor(rate) if rate < 1 else 0.0,
         dtype=dtype,

@@ -15,13 +15,13 @@ import numpy as np
 from dropout_stats import dtypes
 from dropout_stats.checks import pointwise
 from dropout_stats.checks.bench import Bench
-from dropout_stats.checks.check import Probe
+from dropout_stats.checks.check import TWO_VALUED, Probe
 from dropout_stats.errors import TargetError
+from dropout_stats.laws import two_valued
 from dropout_stats.laws.reading import Array
 from dropout_stats.results import Case, Evidence, Finding
 
 _INPUTS = 16  # different inputs, each repeated all over the call
-_HALVES = ("float16", "bfloat16")
 _UNITS = 4096
 _MOST_CALLS = 64  # of tiny shapes
 
@@ -75,8 +75,8 @@ def _describe(bench: Bench, x: Array, y: Array, rate: float) -> Finding:
         bench.observe(
             f"kept units of one input are not all rounded alike in {x.dtype.name}", several
         )
-    how = _rounding(x[kept], y[kept], bench.law.kept_factor(rate), rate)
-    if how not in (None, _ONCE) and x.dtype.name in _HALVES:
+    how = _rounding(x[kept], y[kept], two_valued(bench.law).kept_factor(rate), rate)
+    if how not in (None, _ONCE) and x.dtype.name in dtypes.HALVES:
         bench.observe(f"in {x.dtype.name}, {how}")
     seen = "several outputs for one of them" if several else "one output for each"
     return Finding(
@@ -133,4 +133,5 @@ VALUES = Probe(
     "the tail of a vector loop may differ and both be right.",
     places="dtype",
     ask=_values,
+    laws=TWO_VALUED,
 )

@@ -24,7 +24,7 @@ def _fresh(bench: Bench, case: Case) -> Finding:
     if bench.conventions.randomness == "none":
         return Finding("not-applicable", "declared to have no randomness of its own")
     rate, shape = case.rate or 0.0, bench.largest_shape
-    calls = calls_to_differ(bench.units(shape), rate)
+    calls = calls_to_differ(bench, shape, rate)
     if calls is None:
         return too_alike(shape, rate)
     bench.caller.seed(case.id)
@@ -57,7 +57,7 @@ def _fresh(bench: Bench, case: Case) -> Finding:
 def _draw_in(bench: Bench, buffer: Array, x: Array, rate: float) -> bytes:
     """One mask, with the input handed over in the same buffer each time."""
     buffer[...] = x
-    return mask_of(bench.caller.train(buffer, rate).y)
+    return mask_of(bench, x, bench.caller.train(buffer, rate).y, rate)
 
 
 def _occasions(bench: Bench, case: Case, x: Array) -> dict[str, Callable[[], object]]:
@@ -83,7 +83,7 @@ def _idle(bench: Bench, case: Case) -> Finding:
         return Finding("not-applicable", "it has no generator that a pass could advance")
     if not caller.can_restart:
         return Finding("not-applicable", "it cannot be seeded, so nothing can be compared")
-    calls = calls_to_differ(bench.units(shape), rate)
+    calls = calls_to_differ(bench, shape, rate)
     if calls is None:
         return too_alike(shape, rate)
     x, number = bench.inputs(shape, case.dtype, case.id), caller.number(case.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from dropout_stats.checks.calls import shared_noise
-from dropout_stats.checks.check import StreamCheck
+from dropout_stats.checks.check import TWO_VALUED, StreamCheck
 from dropout_stats.checks.stream import Stream
 from dropout_stats.evidence.betting import log_capital
 from dropout_stats.results import Evidence, Finding, Verdict
@@ -116,4 +116,5 @@ MARGINAL = StreamCheck(
     spends=True,
     decide=_decide,
     explain=_explain,
+    laws=TWO_VALUED,
 )

@@ -13,8 +13,9 @@ from dropout_stats.checks.block import block_of
 from dropout_stats.checks.context import Counter, Place, Seen, Tally, Tested
 from dropout_stats.evidence.bernoulli import BernoulliTest, Counts, bernoulli_test
 from dropout_stats.evidence.budget import Share
+from dropout_stats.evidence.normal import NormalTest, Sums, normal_test
 from dropout_stats.evidence.repeats import Repeats
-from dropout_stats.laws import Law, Reading, Violation
+from dropout_stats.laws import Law, Reading, Violation, two_valued
 from dropout_stats.laws.reading import Array, kept_tolerance
 
 # A correct float32 implementation rounds rate and 1 - rate and draws uniforms on a grid of 2^-23:
@@ -23,9 +24,9 @@ FLOAT32_BAND = 2.0**-22
 CALLS_FOR_POOL = 200  # so many calls show, or exclude, a pool of 4321 masks
 
 
-def rate_departure(rate: float, resolution: float) -> float:
-    """The departure of the keep probability that is `resolution` standard deviations large."""
-    return max(resolution * math.sqrt(rate * (1 - rate)), 4 * FLOAT32_BAND)
+def bit_departure(probability: float, resolution: float) -> float:
+    """The departure of a bit's probability that is `resolution` standard deviations large."""
+    return max(resolution * math.sqrt(probability * (1 - probability)), 4 * FLOAT32_BAND)
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class Setting:
         output_dtype: declared type of the output.
         shape: shape of each call.
         draws: shape of the draws of a call: without the axes that share one.
-        departure: departure of the keep probability to catch or exclude.
+        resolution: what to resolve, in standard deviations of one draw.
+        departure: the departure of the keep probability that this is.
         factors: factor on the variance of a kept count to catch or exclude, by the id of the check.
         pool: size of a pool of repeating masks to catch or exclude; 0 where correct masks repeat.
         tests: what is tested of each context, by the id of its check; once for each of the lawful
@@ -56,6 +58,7 @@ class Setting:
     output_dtype: str
     shape: tuple[int, ...]
     draws: tuple[int, ...]
+    resolution: float
     departure: float
     factors: Mapping[str, float]
     pool: float
@@ -97,6 +100,11 @@ class Setting:
         missed = (1 - self.power) / len(self.keep_probs)
         return bernoulli_test(keep_prob, self.departure, 1 - missed, FLOAT32_BAND)
 
+    @property
+    def score_test(self) -> NormalTest:
+        """The test of the normal scores."""
+        return normal_test(self.resolution, self.power)
+
 
 @dataclass
 class Stream:
@@ -119,6 +127,7 @@ class Stream:
     example: Violation | None = None
     torn: int = 0
     first_torn: tuple[int, ...] | None = None
+    scores: Sums = field(default_factory=Sums)
     ratios: tuple[float, float] | None = None
     last_was_new: bool = True
     masks_compared: int = 0
@@ -153,6 +162,8 @@ class Stream:
         for reading in readings:
             if reading.violations:
                 self._note(reading)
+            if reading.scores:
+                self.scores += Sums(reading.units, *reading.scores)
             if reading.torn:
                 self.torn += reading.torn
                 self.first_torn = self.first_torn or reading.first_torn
@@ -207,7 +218,7 @@ class Stream:
     def kept_factor(self) -> float | None:
         """Output over input of a kept unit: the law's, or the one wrong value; None if several."""
         if not self.violations:
-            return self.setting.law.kept_factor(self.setting.rate)
+            return two_valued(self.setting.law).kept_factor(self.setting.rate)
         if self._unreadable or self.ratios is None:
             return None
         low, high = self.ratios

@@ -19,12 +19,13 @@ import numpy as np
 from dropout_stats.checks import nonfinite, pointwise, spaces
 from dropout_stats.checks.bench import Bench
 from dropout_stats.checks.check import Probe
-from dropout_stats.checks.pointwise import Possible
+from dropout_stats.checks.differentiation import gradient_slack, gradient_tolerance
+from dropout_stats.checks.pointwise import Multiplied, Possible
 from dropout_stats.checks.search import smallest
 from dropout_stats.checks.single import C_ORDER, PLAIN, Call, Made, make
 from dropout_stats.conventions import Conventions
 from dropout_stats.errors import TargetError
-from dropout_stats.laws.reading import Array, kept_tolerance
+from dropout_stats.laws.reading import Array
 from dropout_stats.results import Case, Finding
 
 _TRIES = 3  # passes of one call: with one, many of the tiny calls drop nothing or keep nothing
@@ -86,7 +87,7 @@ def _pass(
     bench: Bench,
     handed: _Handed,
     answer: Callable[[Array], Array],
-    possible: Possible,
+    possible: Possible | Multiplied,
     *,
     whole: bool = False,
 ) -> str | None:
@@ -117,7 +118,7 @@ def _torn(bench: Bench, y: Array) -> str | None:
     )
 
 
-def _impossible(given: Array, y: Array, possible: Possible) -> str | None:
+def _impossible(given: Array, y: Array, possible: Possible | Multiplied) -> str | None:
     wrong = possible.wrong(given, y)
     if not wrong.any():
         return None
@@ -139,9 +140,9 @@ def _gradient(bench: Bench, handed: _Handed) -> str | None:
         return f"vjp({call}) returned dx of shape {dx.shape} {dx.dtype.name}; expected x's own"
     with np.errstate(all="ignore"):
         expected = dy.astype(np.float64) * y.astype(np.float64) / given
-    output = bench.conventions.output_dtype(call.dtype)
-    tolerance = 4 * max(kept_tolerance(name, call.rate) for name in (call.dtype, output))
-    wrong = ~(np.abs(dx.astype(np.float64) - expected) <= tolerance * np.abs(expected))
+        allowed = gradient_tolerance(bench, call.dtype, call.rate) * np.abs(expected)
+        allowed += gradient_slack(bench, call.dtype, given, dy.astype(np.float64))
+    wrong = ~(np.abs(dx.astype(np.float64) - expected) <= allowed)
     if not wrong.any():
         return None
     index = _first(wrong)

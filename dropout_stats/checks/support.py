@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dropout_stats.checks.check import StreamCheck
+from dropout_stats.checks.check import TWO_VALUED, StreamCheck
 from dropout_stats.checks.stream import Stream
+from dropout_stats.laws import two_valued
 from dropout_stats.results import Evidence, Finding, Verdict
 
 
@@ -15,7 +16,7 @@ def _kept_value(stream: Stream) -> Verdict:
 
 def _explain_kept_value(stream: Stream, verdict: Verdict) -> Finding:
     setting = stream.setting
-    declared = setting.law.kept_factor(setting.rate)
+    declared = two_valued(setting.law).kept_factor(setting.rate)
     factor = stream.kept_factor() if stream.counts.successes else None
     low, high = stream.ratios or (factor, factor)
     evidence = Evidence(units=stream.counts.trials, estimate=factor, low=low, high=high)
@@ -78,6 +79,7 @@ KEPT_VALUE = StreamCheck(
     explain=_explain_kept_value,
     on=("usual", "rank", "tiny", "peers"),
     waits=False,
+    laws=TWO_VALUED,
 )
 
 
@@ -131,4 +133,5 @@ RETURNED_MASK = StreamCheck(
     decide=_mask,
     explain=_explain_mask,
     waits=False,
+    laws=TWO_VALUED,
 )

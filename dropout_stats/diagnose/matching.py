@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dropout_stats.diagnose.signatures import DROPS, SIGNATURES, Signature
-from dropout_stats.laws import Law
+from dropout_stats.laws import Law, is_two_valued, two_valued
 from dropout_stats.laws.reading import kept_tolerance
 from dropout_stats.results import Result
 
@@ -49,6 +49,8 @@ def same_at_all_rates(results: Sequence[Result]) -> bool:
 
 
 def _of(law: Law) -> list[Signature]:
+    if not is_two_valued(law):
+        return []
     return [s for s in SIGNATURES if not s.laws or law.name in s.laws]
 
 
@@ -99,7 +101,7 @@ def _evaluation(result: Result | None) -> float | None:
 def _expected(s: Signature, law: Law, rate: float) -> tuple[float, float, float]:
     return (
         s.keep(rate) if s.keep else law.keep_probs(rate)[0],
-        (s.kept or law.kept_factor)(rate),
+        (s.kept or two_valued(law).kept_factor)(rate),
         (s.evaluation or law.evaluation_factor)(rate),
     )
 

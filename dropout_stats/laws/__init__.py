@@ -4,13 +4,34 @@ from __future__ import annotations
 
 from typing import TypeGuard
 
+from dropout_stats.laws.continuous import (
+    GaussianMultiplicative,
+    LogNormalMultiplicative,
+    UniformMultiplicative,
+)
 from dropout_stats.laws.inverted import Inverted
-from dropout_stats.laws.law import Law
+from dropout_stats.laws.law import Kind, Law, TwoValued, is_two_valued, two_valued
 from dropout_stats.laws.naming import by_name, spelled
 from dropout_stats.laws.reading import Reading, Violation
 from dropout_stats.laws.test_scaled import TestScaled
 
-__all__ = ["Inverted", "Law", "Reading", "TestScaled", "Violation", "by_name", "is_law", "spelled"]
+__all__ = [
+    "GaussianMultiplicative",
+    "Inverted",
+    "Kind",
+    "Law",
+    "LogNormalMultiplicative",
+    "Reading",
+    "TestScaled",
+    "TwoValued",
+    "UniformMultiplicative",
+    "Violation",
+    "by_name",
+    "is_law",
+    "is_two_valued",
+    "spelled",
+    "two_valued",
+]
 
 
 def is_law(value: object) -> TypeGuard[Law]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias, TypeGuard, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dropout_stats.laws.grid import keep_probs, valid_bits
-from dropout_stats.laws.reading import Array, Reader, Reading, kept_tolerance
+from dropout_stats.laws.reading import AnyReader, Array, Reader, Reading, kept_tolerance
 from dropout_stats.laws.sharing import Sharing, Unit
+
+Kind: TypeAlias = Literal["two-valued", "continuous"]
 
 
 @runtime_checkable
@@ -18,11 +20,13 @@ class Law(Protocol):
     """The declared probability law of a training pass, and the function of an evaluation pass.
 
     A training pass multiplies each unit by an independent multiplier M, all elements of a unit by
-    the same one. The laws here are two-valued: M is `kept_factor(rate)` with the keep probability
-    and 0 otherwise.
+    the same one. Under a two-valued law M is a kept factor with the keep probability and 0
+    otherwise; under a continuous one it has a density. Either way a unit has one bit, which is set
+    with a known probability.
     """
 
     name: ClassVar[str]
+    kind: ClassVar[Kind]
 
     @property
     def sharing(self) -> Sharing:
@@ -30,11 +34,10 @@ class Law(Protocol):
         ...
 
     def keep_probs(self, rate: float) -> tuple[float, ...]:
-        """The keep probabilities that are lawful, the nearest to 1 - rate first."""
-        ...
+        """Probabilities of a unit's bit that are lawful: that it is kept, or above the median.
 
-    def kept_factor(self, rate: float) -> float:
-        """Return the multiplier of a kept unit."""
+        The nearest to 1 - rate comes first.
+        """
         ...
 
     def evaluation_factor(self, rate: float) -> float:
@@ -49,13 +52,11 @@ class Law(Protocol):
         """Var[M]."""
         ...
 
-    def sample(
-        self, rng: np.random.Generator, shape: tuple[int, ...], rate: float
-    ) -> NDArray[np.bool_]:
-        """Draw the noise of a call of this shape: a keep mask that broadcasts to it."""
+    def sample(self, rng: np.random.Generator, shape: tuple[int, ...], rate: float) -> NDArray[Any]:
+        """Draw the noise of a call of this shape, which broadcasts to it: a keep mask, or M."""
         ...
 
-    def apply(self, x: Array, noise: NDArray[np.bool_], rate: float) -> Array:
+    def apply(self, x: Array, noise: NDArray[Any], rate: float) -> Array:
         """One training pass with the noise given."""
         ...
 
@@ -63,7 +64,7 @@ class Law(Protocol):
         """One evaluation pass."""
         ...
 
-    def reader(self, x: Array, rate: float, dtype: str, *, peers: bool = False) -> Reader:
+    def reader(self, x: Array, rate: float, dtype: str, *, peers: bool = False) -> AnyReader:
         """Prepare the reading of outputs of type `dtype` for this input.
 
         Where it holds the input of several peers, they lie along the first axis.
@@ -72,6 +73,10 @@ class Law(Protocol):
 
     def read(self, x: Array, y: Array, rate: float) -> Reading:
         """The inverse of `apply`: recover the noise from input and output."""
+        ...
+
+    def bits(self, x: Array, y: Array, rate: float) -> NDArray[np.bool_]:
+        """The bit of each element: whether it was kept, or multiplied by more than the median."""
         ...
 
 
@@ -94,6 +99,9 @@ class TwoValued:
             tuple of the axes that share one.
 
     """
+
+    name: ClassVar[str]
+    kind: ClassVar[Kind] = "two-valued"
 
     unit: Unit = "element"
     rate_bits: int | None = field(default=None, kw_only=True)
@@ -164,10 +172,25 @@ class TwoValued:
 
     def reader(self, x: Array, rate: float, dtype: str, *, peers: bool = False) -> Reader:
         """Prepare the reading of outputs of type `dtype` for this input; rate below 1."""
-        lead = int(peers)
-        shared = tuple(lead + axis for axis in self.sharing.axes(x.ndim - lead))
+        shared = self.sharing.of_peers(x.ndim, peers=peers)
         return Reader(x, self.kept_factor(rate), kept_tolerance(dtype, rate), dtype, shared)
 
     def read(self, x: Array, y: Array, rate: float) -> Reading:
         """Recover the keep mask from x (finite, nowhere 0) and y, and what cannot be."""
         return self.reader(x, rate, y.dtype.name).read(y)
+
+    def bits(self, x: Array, y: Array, rate: float) -> NDArray[np.bool_]:  # noqa: ARG002 - as a law
+        """Where a unit was kept; x is nowhere 0."""
+        return np.asarray(y != 0)
+
+
+def is_two_valued(law: Law) -> TypeGuard[TwoValued]:
+    """Whether the multiplier is 0 or one kept factor."""
+    return law.kind == "two-valued"
+
+
+def two_valued(law: Law) -> TwoValued:
+    """The law, which must be two-valued: for checks that are asked of such laws alone."""
+    if not is_two_valued(law):
+        raise TypeError(f"{law} has no kept value")
+    return law

@@ -10,12 +10,25 @@ from dataclasses import fields
 from typing import Any
 
 from dropout_stats.errors import UsageError, did_you_mean
+from dropout_stats.laws.continuous import (
+    GaussianMultiplicative,
+    LogNormalMultiplicative,
+    Multiplicative,
+    UniformMultiplicative,
+)
 from dropout_stats.laws.inverted import Inverted
-from dropout_stats.laws.law import Law, parameters_of
+from dropout_stats.laws.law import Law, TwoValued, parameters_of
 from dropout_stats.laws.test_scaled import TestScaled
 
-_LAWS: dict[str, type[Inverted] | type[TestScaled]] = {
-    law.name: law for law in (Inverted, TestScaled)
+_LAWS: dict[str, type[TwoValued] | type[Multiplicative]] = {
+    law.name: law
+    for law in (
+        Inverted,
+        TestScaled,
+        GaussianMultiplicative,
+        UniformMultiplicative,
+        LogNormalMultiplicative,
+    )
 }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,13 +34,13 @@ def kept_tolerance(dtype: str, rate: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One output that is neither zero nor the kept value.
+    """One output that the law cannot produce.
 
     Args:
         index: its place in the array.
         given: the input there.
         got: the output.
-        expected: the kept value; zero would also do.
+        expected: what would do, in words.
         note: what such values are, where that can be told; else empty.
 
     """
@@ -48,14 +48,14 @@ class Violation:
     index: tuple[int, ...]
     given: float
     got: float
-    expected: float
+    expected: str
     note: str = ""
 
     def __str__(self) -> str:
         note = f", {self.note}" if self.note else ""
         return (
             f"at index {self.index} the input {self.given:.9g} became {self.got:.9g}{note}; "
-            f"expected 0 (dropped) or {self.expected:.9g} (kept)"
+            f"expected {self.expected}"
         )
 
 
@@ -65,14 +65,18 @@ class Reading:
 
     Args:
         units: units read.
-        kept: how many of them were kept.
-        packed: the keep mask, 8 units a byte, the first unit in the lowest bit.
+        kept: how many of them were kept; under a law with a density, whose multipliers are above
+            the median.
+        packed: the same unit by unit, 8 a byte, the first unit in the lowest bit: the keep mask.
         violations: how many outputs the law cannot produce.
         example: the first of them.
         ratios: smallest and largest output/input over the kept units, read only where there are
             violations: equal ends mean one wrong factor for all.
         torn: how many units have elements that were kept and elements that were dropped.
         first_torn: the first of them, by the index of its draw.
+        scores: sum and sum of squares of the normal scores, under a law with a density.
+        bins: how many scores lie in each of `BINS` intervals of equal probability.
+        wide: bits as in `packed`: whether a score is farther from 0 than half of them are.
 
     """
 
@@ -84,6 +88,9 @@ class Reading:
     ratios: tuple[float, float] | None = None
     torn: int = 0
     first_torn: tuple[int, ...] | None = None
+    scores: tuple[float, float] | None = None
+    bins: NDArray[np.int64] | None = None
+    wide: NDArray[np.uint8] | None = None
 
     @property
     def digest(self) -> bytes:
@@ -93,6 +100,19 @@ class Reading:
     def mask(self) -> NDArray[np.bool_]:
         """The keep mask, flat."""
         return np.unpackbits(self.packed, count=self.units, bitorder="little").astype(np.bool_)
+
+
+class AnyReader(Protocol):
+    """Reads the outputs for one input."""
+
+    def read(self, y: Array) -> Reading:
+        """Read one output, of the shape of the input and any real type."""
+        ...
+
+
+def unravelled(wrong: NDArray[np.bool_]) -> tuple[int, ...]:
+    """The index of the first true value."""
+    return tuple(int(i) for i in np.unravel_index(int(np.argmax(wrong)), wrong.shape))
 
 
 class Reader:
@@ -151,8 +171,7 @@ class Reader:
         torn = int(np.count_nonzero(split))
         if not torn:
             return Reading(draws.size, kept, packed)
-        index = tuple(int(i) for i in np.unravel_index(int(np.argmax(split)), split.shape))
-        return Reading(draws.size, kept, packed, torn=torn, first_torn=index)
+        return Reading(draws.size, kept, packed, torn=torn, first_torn=unravelled(split))
 
     def _compare(self, values: Array, reading: Reading) -> Reading:
         with np.errstate(invalid="ignore", over="ignore"):
@@ -170,12 +189,12 @@ class Reader:
 
     def _explain(self, values: Array) -> tuple[Violation, tuple[float, float] | None]:
         wrong = self._kept & ~self._close
-        index = tuple(int(i) for i in np.unravel_index(int(np.argmax(wrong)), wrong.shape))
+        index = unravelled(wrong)
         example = Violation(
             index,
             float(self._given[index]),
             float(values[index]),
-            float(self._kept_value[index]),
+            f"0 (dropped) or {float(self._kept_value[index]):.9g} (kept)",
             _note(values[wrong], self._kept_value, self._kept_value[wrong]),
         )
         ratios = np.asarray(values, np.float64)[self._kept] / self._given[self._kept]

@@ -73,6 +73,10 @@ class Sharing:
         }[self.unit]
         return tuple(axis for axis in range(ndim) if axis not in own)
 
+    def of_peers(self, ndim: int, *, peers: bool) -> tuple[int, ...]:
+        """The same where the inputs of several peers may lie along a first axis."""
+        return tuple(peers + axis for axis in self.axes(ndim - peers))
+
     def kept_dims(self, shape: Shape) -> Shape:
         """Shape of the noise of a call: 1 along the axes that share a draw."""
         shared = self.axes(len(shape))

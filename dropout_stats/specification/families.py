@@ -36,6 +36,7 @@ FAMILIES: tuple[Family, ...] = (
     Family(13, "input", "The values of the input"),
     Family(14, "gradient", "The gradient"),
     Family(15, "randomness", "Seeds and generators"),
+    Family(16, "noise", "Noise with a density"),
 )
 
 by_name: dict[str, Family] = {family.name: family for family in FAMILIES}

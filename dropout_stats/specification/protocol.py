@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dropout_stats.checks import Check, Probe, StreamCheck
-from dropout_stats.checks.check import Kind, Places
+from dropout_stats.checks.check import Places, StreamKind
 
 _PLACES: dict[Places, str] = {
     "once": "once, at the middle rate and in the first type",
@@ -12,7 +12,7 @@ _PLACES: dict[Places, str] = {
     "rate 0": "in each type, at rate 0",
     "rate 1": "in each type, at rate 1",
 }
-_STREAMS: dict[Kind, str] = {
+_STREAMS: dict[StreamKind, str] = {
     "usual": "the stream of each rate and type",
     "rank": "the short streams of calls of 1, 3, 4 and 5 dimensions",
     "tiny": "the stream of tiny calls",

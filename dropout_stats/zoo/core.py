@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dropout_stats.conventions import Conventions
-from dropout_stats.laws import Inverted, Law, TestScaled
+from dropout_stats.laws import Inverted, Law, TestScaled, two_valued
 from dropout_stats.laws.reading import Array
 from dropout_stats.target import Target
 from dropout_stats.zoo.specimen import correct
@@ -69,7 +69,7 @@ class Core:
 
     def scale(self, rate: float) -> float:
         """Factor of a kept value, at a rate below 1."""
-        return self.law.kept_factor(rate)
+        return two_valued(self.law).kept_factor(rate)
 
     def factor(self, rate: float) -> float:
         """Factor of the evaluation pass."""

@@ -1,0 +1,175 @@
+"""Laws whose multiplier has a density: Gaussian, uniform and log-normal multiplicative noise.
+
+Each turns a multiplier into a standard normal score, by its own distribution function. So one set
+of questions serves all of them: are the scores standard normal, and does their sign, or their size,
+depend on anything?
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+
+from dropout_stats import dtypes
+from dropout_stats.laws.law import Kind, parameters_of
+from dropout_stats.laws.reading import AnyReader, Array, Reader, Reading, kept_tolerance
+from dropout_stats.laws.scores import ScoreReader
+from dropout_stats.laws.sharing import Sharing, Unit
+
+Numbers = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Multiplicative:
+    """A = a * M, where M has mean 1, variance rate / (1 - rate) and a density; A = a in evaluation.
+
+    E[A] = a, the noise A - a has mean zero, and Var[A] = a^2 rate / (1 - rate), as for inverted
+    dropout of the same rate.
+
+    Args:
+        unit: the elements that share one draw, as for `Inverted`.
+
+    """
+
+    name: ClassVar[str]
+    kind: ClassVar[Kind] = "continuous"
+
+    unit: Unit = "element"
+
+    def __post_init__(self) -> None:
+        Sharing(self.unit)  # refuses what is none
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}({parameters_of(self)})"
+
+    @property
+    def sharing(self) -> Sharing:
+        """Which elements share one draw."""
+        return Sharing(self.unit)
+
+    def keep_probs(self, rate: float) -> tuple[float, ...]:  # noqa: ARG002 - the same at every rate
+        """A unit's bit says whether its multiplier is above the median: half of them are."""
+        return (0.5,)
+
+    def evaluation_factor(self, rate: float) -> float:  # noqa: ARG002 - as above
+        """1: the evaluation pass is the identity."""
+        return 1.0
+
+    def mean(self, rate: float) -> float:  # noqa: ARG002 - as above
+        """E[M] = 1."""
+        return 1.0
+
+    def variance(self, rate: float) -> float:
+        """Var[M] = rate / (1 - rate)."""
+        return rate / (1 - rate)
+
+    def score(self, multiplier: Numbers, rate: float, rounding: float = 0.0) -> Numbers:
+        """The standard normal score of a multiplier; NaN for one that cannot be.
+
+        `rounding` is the relative error that a multiplier may have.
+        """
+        raise NotImplementedError
+
+    def multiplier(self, score: Numbers, rate: float) -> Numbers:
+        """The inverse of `score`."""
+        raise NotImplementedError
+
+    def median(self, rate: float) -> float:
+        """The multiplier whose score is 0."""
+        return float(self.multiplier(np.zeros(()), rate))
+
+    def sample(self, rng: np.random.Generator, shape: tuple[int, ...], rate: float) -> Numbers:
+        """Draw the multipliers of a call of this shape; they broadcast to it."""
+        units = self.sharing.kept_dims(shape)
+        if rate == 0:
+            return np.ones(units)
+        return self.multiplier(rng.standard_normal(units), rate)
+
+    def apply(self, x: Array, noise: Numbers, rate: float) -> Array:  # noqa: ARG002 - it is in M
+        """Multiply, and round once to the type of x."""
+        work = dtypes.working(x.dtype.name)
+        return np.asarray((x.astype(work) * noise.astype(work)).astype(x.dtype))
+
+    def evaluate(self, x: Array, rate: float) -> Array:  # noqa: ARG002
+        """The identity."""
+        return x.copy()
+
+    def reader(self, x: Array, rate: float, dtype: str, *, peers: bool = False) -> AnyReader:
+        """Prepare the reading of outputs of type `dtype`; at rate 0 the output is the input."""
+        shared = self.sharing.of_peers(x.ndim, peers=peers)
+        if rate == 0:
+            return Reader(x, 1.0, kept_tolerance(dtype, 0.0), dtype, shared)
+        rounding = kept_tolerance(dtype, rate)
+        return ScoreReader(x, lambda m: self.score(m, rate, rounding), dtype, shared)
+
+    def read(self, x: Array, y: Array, rate: float) -> Reading:
+        """Recover the scores from x (finite, nowhere 0) and y."""
+        return self.reader(x, rate, y.dtype.name).read(y)
+
+    def bits(self, x: Array, y: Array, rate: float) -> NDArray[np.bool_]:
+        """Where the multiplier is above the median."""
+        return np.asarray(np.abs(y.astype(np.float64)) > np.abs(x) * self.median(rate))
+
+
+@dataclass(frozen=True)
+class GaussianMultiplicative(Multiplicative):
+    """M is normal (Srivastava et al. 2014, section 10; Wang and Manning 2013)."""
+
+    name: ClassVar[str] = "gaussian-multiplicative"
+
+    def score(self, multiplier: Numbers, rate: float, rounding: float = 0.0) -> Numbers:  # noqa: ARG002
+        """(M - 1) / sd."""
+        return (multiplier - 1) * (1 / math.sqrt(self.variance(rate)))
+
+    def multiplier(self, score: Numbers, rate: float) -> Numbers:
+        """1 + sd * score."""
+        return 1 + math.sqrt(self.variance(rate)) * score
+
+
+@dataclass(frozen=True)
+class UniformMultiplicative(Multiplicative):
+    """M is uniform on 1 +- sqrt(3 rate / (1 - rate))."""
+
+    name: ClassVar[str] = "uniform-multiplicative"
+
+    def _half(self, rate: float) -> float:
+        return math.sqrt(3 * self.variance(rate))
+
+    def score(self, multiplier: Numbers, rate: float, rounding: float = 0.0) -> Numbers:
+        """The normal quantile of the place in the interval; NaN beyond its ends."""
+        width = 2 * self._half(rate)
+        place = (multiplier - 1) / width + 0.5
+        beyond = np.abs(place - 0.5) - 0.5
+        inside = beyond <= rounding * np.abs(multiplier) / width
+        smallest = np.finfo(place.dtype).epsneg
+        return np.asarray(np.where(inside, ndtri(np.clip(place, smallest, 1 - smallest)), np.nan))
+
+    def multiplier(self, score: Numbers, rate: float) -> Numbers:
+        """The place in the interval of the normal distribution function."""
+        return 1 + self._half(rate) * (2 * ndtr(score) - 1)
+
+
+@dataclass(frozen=True)
+class LogNormalMultiplicative(Multiplicative):
+    """log M is normal, with the mean and the deviation that give M its own."""
+
+    name: ClassVar[str] = "log-normal-multiplicative"
+
+    def _square(self, rate: float) -> float:
+        return math.log1p(self.variance(rate))
+
+    def score(self, multiplier: Numbers, rate: float, rounding: float = 0.0) -> Numbers:  # noqa: ARG002
+        """The standardised logarithm; NaN for a multiplier that is not positive."""
+        square = self._square(rate)
+        with np.errstate(all="ignore"):
+            return np.asarray((np.log(multiplier) + square / 2) / math.sqrt(square))
+
+    def multiplier(self, score: Numbers, rate: float) -> Numbers:
+        """Exp of the logarithm with that score."""
+        square = self._square(rate)
+        return np.asarray(np.exp(math.sqrt(square) * score - square / 2))
