@@ -16,7 +16,7 @@ from dropout_stats.checks.position import CELL_SIZE
 from dropout_stats.evidence.departures import Shifted
 from dropout_stats.evidence.tables import Table
 from dropout_stats.laws.reading import Array
-from dropout_stats.laws.scores import BINS
+from dropout_stats.laws.scores import BINNED, BINS
 
 _SIZES = 8
 
@@ -47,7 +47,7 @@ class Bins:
             Group(
                 name="the probability of an interval",
                 cells=BINS,
-                trials=place.units,
+                trials=place.units / BINNED,
                 departure=Shifted(chance),
                 size=CELL_SIZE * math.sqrt(chance * (1 - chance) * BINS),
                 weight=1.0,
@@ -126,10 +126,10 @@ SHAPE = counted(
     "place of normal, a truncated tail, a coarse generator.",
     Bins(),
     demands="The multiplier shall have the distribution that the law gives it at this rate.",
-    how="Scores are sorted into 15 intervals that are equally likely. A cell is one interval, in "
-    "which a score is or is not. What lies within the outermost intervals is not told apart, so a "
-    "mean that the far tail carries is not seen. Not asked in half precision, where rounding "
-    "moves scores over the edges.",
+    how="Scores are sorted into 15 intervals that are equally likely, in one call of four. A cell "
+    "is one interval, in which a score is or is not. What lies within the outermost intervals is "
+    "not told apart, so a mean that the far tail carries is not seen. Not asked in half "
+    "precision, where rounding moves scores over the edges.",
     unit="the difference of the probability of one interval",
     laws=CONTINUOUS,
     half=False,

@@ -27,8 +27,8 @@ def _log_e_deviation(test: NormalTest, sums: Sums) -> float:
 
 
 def decide_mean(stream: Stream) -> Verdict:
-    """The verdict on the mean of the scores."""
-    return _decided(stream, _log_e_mean, NormalTest.excludes_mean)
+    """The verdict on the mean of the scores; a wrong deviation alone does not fail it."""
+    return _decided(stream, _log_e_mean, NormalTest.excludes_mean, Sums.standardised)
 
 
 def decide_noise_mean(stream: Stream) -> Verdict:
@@ -37,18 +37,21 @@ def decide_noise_mean(stream: Stream) -> Verdict:
 
 
 def decide_deviation(stream: Stream) -> Verdict:
-    """The verdict on their deviation."""
-    return _decided(stream, _log_e_deviation, NormalTest.excludes_deviation)
+    """The verdict on their deviation; a wrong mean alone does not fail it."""
+    return _decided(stream, _log_e_deviation, NormalTest.excludes_deviation, Sums.centred)
 
 
 def _decided(
     stream: Stream,
     log_e: Callable[[NormalTest, Sums], float],
     excludes: Callable[[NormalTest, Sums], bool],
+    alone: Callable[[Sums], Sums],
 ) -> Verdict:
+    """Fail where the evidence is there, and still is there with the other moment put right."""
     test, sums = stream.setting.score_test, stream.scores
-    if log_e(test, sums) >= stream.setting.share.log_threshold:
-        return "fail"
+    threshold = stream.setting.share.log_threshold
+    if log_e(test, sums) >= threshold:
+        return "fail" if log_e(test, alone(sums)) >= threshold else "inconclusive"
     return "pass" if sums.draws and excludes(test, sums) else "inconclusive"
 
 
@@ -81,9 +84,9 @@ def explain_deviation(stream: Stream, verdict: Verdict) -> Finding:
     """Say what the deviation of the scores is."""
     test, sums = stream.setting.score_test, stream.scores
     resolution = test.resolution_deviation(sums)
-    log_e = _log_e_deviation(test, sums)
-    evidence = _evidence(sums, sums.deviation, (None, None), log_e, resolution)
-    seen = f"the deviation of the normal scores is {sums.deviation:.5g}; expected 1"
+    log_e, deviation = _log_e_deviation(test, sums), sums.centred().deviation
+    evidence = _evidence(sums, deviation, (None, None), log_e, resolution)
+    seen = f"the deviation of the normal scores is {deviation:.5g}; expected 1"
     caught = f"A factor of 1 + {resolution:.2g} (or its inverse) would have been caught"
     return _finding(stream, verdict, seen, caught, evidence)
 

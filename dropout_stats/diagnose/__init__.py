@@ -9,9 +9,10 @@ from dropout_stats.diagnose.accounting import Named, account
 from dropout_stats.diagnose.causes import blames_draws, name_causes
 from dropout_stats.diagnose.failures import Failures, failures_of
 from dropout_stats.diagnose.matching import explaining, partly_explaining, same_at_all_rates
+from dropout_stats.diagnose.noise import name_noise
 from dropout_stats.diagnose.quantised import quantised
 from dropout_stats.diagnose.signatures import Signature
-from dropout_stats.laws import Law
+from dropout_stats.laws import Law, is_two_valued
 from dropout_stats.results import Diagnosis, Result
 
 __all__ = ["diagnose"]
@@ -49,7 +50,9 @@ def diagnose(results: Sequence[Result], law: Law) -> tuple[Diagnosis, ...]:
 
 
 def _by_rate(results: Sequence[Result], law: Law, failures: Failures) -> list[Named]:
-    """What rate, kept value and evaluation factor say together."""
+    """What rate, kept value and evaluation factor say together; of other noise, its scores."""
+    if not is_two_valued(law):
+        return [] if blames_draws(failures) else name_noise(results, law, failures)
     alone = _only_type(results, failures)
     if alone:
         within = [result for result in results if result.case.dtype == alone]

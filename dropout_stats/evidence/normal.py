@@ -47,10 +47,16 @@ class Sums:
         """Root mean square of the draws, about the mean of the null; NaN before the first."""
         return math.sqrt(self.second / self.draws) if self.draws else math.nan
 
+    def centred(self) -> Sums:
+        """The sums of the draws about their own mean."""
+        return Sums(self.draws, 0.0, self.second - self.draws * self.mean**2 if self.draws else 0.0)
 
-def shift_ratio(sums: Sums, shift: float) -> float:
-    """Log-likelihood ratio of draws with this mean to the null."""
-    return shift * sums.first - sums.draws * shift**2 / 2
+    def standardised(self) -> Sums:
+        """The sums of the draws divided by their own deviation."""
+        deviation = self.centred().deviation
+        if not deviation > 0:
+            return self
+        return Sums(self.draws, self.first / deviation, self.second / deviation**2)
 
 
 def factor_ratio(sums: Sums, factor: float) -> float:

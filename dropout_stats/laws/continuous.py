@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +79,10 @@ class Multiplicative:
         """The inverse of `score`."""
         raise NotImplementedError
 
+    def cdf(self, multiplier: Numbers, rate: float) -> Numbers:
+        """The probability of a smaller multiplier."""
+        return np.asarray(ndtr(self.score(multiplier, rate)))
+
     def median(self, rate: float) -> float:
         """The multiplier whose score is 0."""
         return float(self.multiplier(np.zeros(()), rate))
@@ -104,8 +108,7 @@ class Multiplicative:
         shared = self.sharing.of_peers(x.ndim, peers=peers)
         if rate == 0:
             return Reader(x, 1.0, kept_tolerance(dtype, 0.0), dtype, shared)
-        rounding = kept_tolerance(dtype, rate)
-        return ScoreReader(x, lambda m: self.score(m, rate, rounding), dtype, shared)
+        return ScoreReader(x, _AtRate(self, rate), rate, dtype, shared)
 
     def read(self, x: Array, y: Array, rate: float) -> Reading:
         """Recover the scores from x (finite, nowhere 0) and y."""
@@ -114,6 +117,21 @@ class Multiplicative:
     def bits(self, x: Array, y: Array, rate: float) -> NDArray[np.bool_]:
         """Where the multiplier is above the median."""
         return np.asarray(np.abs(y.astype(np.float64)) > np.abs(x) * self.median(rate))
+
+
+class _AtRate(NamedTuple):
+    """A law at one rate."""
+
+    law: Multiplicative
+    rate: float
+
+    def score(self, multiplier: Numbers, rounding: float) -> Numbers:
+        """The score of a multiplier."""
+        return self.law.score(multiplier, self.rate, rounding)
+
+    def cdf(self, multiplier: Numbers) -> Numbers:
+        """Its probability."""
+        return self.law.cdf(multiplier, self.rate)
 
 
 @dataclass(frozen=True)
@@ -149,6 +167,10 @@ class UniformMultiplicative(Multiplicative):
         smallest = np.finfo(place.dtype).epsneg
         return np.asarray(np.where(inside, ndtri(np.clip(place, smallest, 1 - smallest)), np.nan))
 
+    def cdf(self, multiplier: Numbers, rate: float) -> Numbers:
+        """The place in the interval."""
+        return np.asarray(np.clip((multiplier - 1) / (2 * self._half(rate)) + 0.5, 0, 1))
+
     def multiplier(self, score: Numbers, rate: float) -> Numbers:
         """The place in the interval of the normal distribution function."""
         return 1 + self._half(rate) * (2 * ndtr(score) - 1)
@@ -168,6 +190,10 @@ class LogNormalMultiplicative(Multiplicative):
         square = self._square(rate)
         with np.errstate(all="ignore"):
             return np.asarray((np.log(multiplier) + square / 2) / math.sqrt(square))
+
+    def cdf(self, multiplier: Numbers, rate: float) -> Numbers:
+        """0 for what is not positive."""
+        return super().cdf(np.maximum(multiplier, np.finfo(np.float64).tiny), rate)
 
     def multiplier(self, score: Numbers, rate: float) -> Numbers:
         """Exp of the logarithm with that score."""

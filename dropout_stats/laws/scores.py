@@ -1,22 +1,58 @@
-"""From outputs to standard normal scores, for laws whose multiplier has a density."""
+"""From outputs to standard normal scores, for laws whose multiplier has a density.
+
+In single and double precision the quotient of output and input is the multiplier, up to rounding
+that is far below anything a test can see. In half precision it is not: an output stands for every
+multiplier that rounds to it. Such a score is drawn at random between those of the ends of that
+range, in proportion to the law (a randomised probability integral transform): exact for one
+rounding of the product.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from dropout_stats import dtypes
-from dropout_stats.laws.reading import Array, Reading, Violation, unravelled
+from dropout_stats.laws.reading import Array, Reading, Violation, kept_tolerance, unravelled
 
 BINS = 15  # an odd number: an even one has an edge at the median, where outputs may pile up
 WIDE = float(ndtri(0.75))  # half of all scores are farther from 0
-_EDGES = ndtri(np.arange(1, BINS) / BINS)
+BINNED = 4  # one call of so many is sorted into bins: that takes longer than all the rest
+_EDGES = ndtri(np.arange(1, BINS) / BINS).astype(np.float32)
 _ROUNDINGS = 8  # of multipliers of one unit, in eps of the type
+_LEAST = 2.0**-53
+
+Numbers = NDArray[Any]
+
+
+class Noise(Protocol):
+    """A law with a density at one rate."""
+
+    def score(self, multiplier: Numbers, rounding: float) -> Numbers:
+        """The standard normal score; NaN where the multiplier cannot be.
+
+        `rounding` is the relative error that a multiplier may have.
+        """
+        ...
+
+    def cdf(self, multiplier: Numbers) -> Numbers:
+        """The probability of a smaller multiplier."""
+        ...
+
+
+def _rounded_to(y: Array) -> tuple[Numbers, Numbers]:
+    """The ends of the range that rounds to y: half way to its neighbours; infinite beyond them."""
+    value = y.astype(np.float64)
+    below, above = (
+        np.nextafter(y, y.dtype.type(way)).astype(np.float64) for way in (-np.inf, np.inf)
+    )
+    low = np.where(np.isposinf(value), below, (value + below) / 2)
+    high = np.where(np.isneginf(value), above, (value + above) / 2)
+    return low, high
 
 
 class ScoreReader:
@@ -24,40 +60,42 @@ class ScoreReader:
 
     Args:
         x: the input: finite and nowhere zero.
-        score: from multipliers to standard normal scores; NaN for those that cannot be.
+        noise: the law at the rate.
+        rate: the drop rate.
         dtype: name of the type of the output.
         shared: the axes along which elements share one draw.
 
     """
 
     def __init__(
-        self,
-        x: Array,
-        score: Callable[[NDArray[Any]], NDArray[Any]],
-        dtype: str,
-        shared: tuple[int, ...] = (),
+        self, x: Array, noise: Noise, rate: float, dtype: str, shared: tuple[int, ...] = ()
     ) -> None:
         self._given = x.astype(dtypes.working(dtype))
-        self._score = score
+        self._inverse = 1 / self._given
+        self._noise = noise
+        self._dtype = dtype
+        self._rounding = kept_tolerance(dtype, rate)
         self._shared = shared
         self._tolerance = _ROUNDINGS * dtypes.precision(dtype).eps
-        ndim = range(x.ndim)
-        self._first = tuple(0 if axis in shared else slice(None) for axis in ndim)
-        # Where the multiplier is the median itself, the place decides, not the noise.
-        self._ties = np.arange(x[self._first].size).reshape(x[self._first].shape) % 2 == 0
+        self._first = tuple(0 if axis in shared else slice(None) for axis in range(x.ndim))
+        self._coins = np.random.default_rng(0)  # independent of every target
+        self._calls = 0
 
     def read(self, y: Array) -> Reading:
         """Read one output, of the shape of the input and any real type."""
         with np.errstate(all="ignore"):
-            multipliers = y.astype(self._given.dtype, copy=False) / self._given
-            scores = self._score(multipliers[self._first])
+            multipliers = y.astype(self._given.dtype, copy=False) * self._inverse
+            scores = self._scores(multipliers[self._first], y[self._first])
         torn = self._torn(multipliers)
-        possible = np.isfinite(scores)
-        violations = scores.size - int(np.count_nonzero(possible))
-        example = self._explain(multipliers, y, possible) if violations else None
-        scores = np.where(possible, scores, 0) if violations else scores
-        above = (scores > 0) | ((scores == 0) & self._ties)
-        flat = scores.reshape(-1).astype(np.float64)
+        squares = float((scores * scores).sum())
+        example, violations = None, 0
+        if not math.isfinite(squares):
+            possible = np.isfinite(scores)
+            violations = scores.size - int(np.count_nonzero(possible))
+            example = self._explain(multipliers, y, possible)
+            scores = np.where(possible, scores, 0).astype(scores.dtype)
+            squares = float((scores * scores).sum())
+        above = scores > 0
         return Reading(
             units=scores.size,
             kept=int(np.count_nonzero(above)),
@@ -66,21 +104,35 @@ class ScoreReader:
             example=example,
             torn=int(np.count_nonzero(torn)),
             first_torn=unravelled(torn) if torn.any() else None,
-            scores=(math.fsum([float(flat.sum())]), float(flat @ flat)),
-            bins=np.bincount(np.searchsorted(_EDGES, flat), minlength=BINS),
+            scores=(float(scores.sum()), squares),
+            bins=self._binned(scores),
             wide=np.packbits(np.abs(scores) > WIDE, bitorder="little"),
         )
 
-    def _torn(self, multipliers: NDArray[Any]) -> NDArray[np.bool_]:
+    def _scores(self, multipliers: Numbers, y: Array) -> Numbers:
+        exact = self._noise.score(multipliers, self._rounding)
+        if self._dtype not in dtypes.HALVES:
+            return exact
+        given = self._given[self._first].astype(np.float64)
+        chances = [self._noise.cdf(end / given) for end in _rounded_to(y)]
+        low, high = np.minimum(*chances), np.maximum(*chances)
+        place = np.clip(low + self._coins.random(y.shape) * (high - low), _LEAST, 1 - _LEAST)
+        return np.asarray(np.where(high > low, ndtri(place), exact))
+
+    def _binned(self, scores: Numbers) -> NDArray[np.int64]:
+        self._calls += 1
+        if self._calls % BINNED:
+            return np.zeros(BINS, np.int64)
+        return np.bincount(np.searchsorted(_EDGES, scores.reshape(-1)), minlength=BINS)
+
+    def _torn(self, multipliers: Numbers) -> NDArray[np.bool_]:
         if not self._shared:
             return np.zeros((), np.bool_)
         low, high = multipliers.min(axis=self._shared), multipliers.max(axis=self._shared)
         apart = ~(high - low <= self._tolerance * np.maximum(np.abs(low), np.abs(high)))
         return np.asarray(apart)
 
-    def _explain(
-        self, multipliers: NDArray[Any], y: Array, possible: NDArray[np.bool_]
-    ) -> Violation:
+    def _explain(self, multipliers: Numbers, y: Array, possible: NDArray[np.bool_]) -> Violation:
         index = unravelled(~possible)
         draws = iter(index)
         place = tuple(0 if axis in self._shared else next(draws) for axis in range(y.ndim))

@@ -17,6 +17,7 @@ from dropout_stats.zoo import (
     interface,
     limits,
     modes,
+    noise,
     precision,
     rate,
     repeats,
@@ -43,6 +44,7 @@ _FAMILIES = (
     core,
     correct,
     units,
+    noise,
 )
 _SPECIMENS = tuple(chain.from_iterable(specimens_of(family) for family in _FAMILIES))
 
