@@ -175,7 +175,7 @@ SUPPORT = StreamCheck(
     demands="Every output of a training pass shall be the input times a multiplier that the law "
     "allows.",
     how="Every output of every call is divided by its input; the quotient must be finite and in "
-    "the support of the law. Asked of laws whose multiplier has a density.",
+    "the support of the law.",
     spends=False,
     decide=_support,
     explain=_explain_support,

@@ -32,8 +32,8 @@ _STRENGTH = Diagnosis(
 )
 _SHAPE = Diagnosis(
     "the noise has another shape than declared",
-    "mean and variance are right, and the distribution is another one: bounded, truncated, coarse, "
-    "or of another family",
+    "the distribution is another one than declared: bounded or not, truncated, coarse, or of "
+    "another family",
     "draw from the declared distribution, or declare the one that is drawn from",
 )
 _SCALES = Diagnosis(
@@ -81,7 +81,9 @@ def name_noise(results: Sequence[Result], law: Law, failures: Failures) -> list[
     """The causes that the checks of the noise show, roots first."""
     failed = failures.checks
     found = []
-    if "noise.size" in failed:
+    if "noise.support" in failed:
+        found.append(Named(_SHAPE, (*_READINGS, "gradient.forward"), ()))
+    elif "noise.size" in failed:
         found.append(Named(_ADDED, (*_READINGS, "gradient.same_noise", "structure.values"), ()))
     elif "moments.variance" in failed:
         found.append(Named(_strength(results, law), _READINGS, ()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dropout_stats.checks import Check, Probe, StreamCheck
-from dropout_stats.checks.check import Places, StreamKind
+from dropout_stats.checks.check import ALL_LAWS, CONTINUOUS, TWO_VALUED, Places, StreamKind
 
 _PLACES: dict[Places, str] = {
     "once": "once, at the middle rate and in the first type",
@@ -18,6 +18,11 @@ _STREAMS: dict[StreamKind, str] = {
     "tiny": "the stream of tiny calls",
     "peers": "the stream of peers",
 }
+_LAWS = {
+    ALL_LAWS: "",
+    TWO_VALUED: " Asked of laws that drop units.",
+    CONTINUOUS: " Asked of laws whose multiplier has a density.",
+}
 _CELLS = (
     "The e-value of a cell is against independent draws of one keep probability, whichever that "
     "is, so that a wrong rate alone never fails; that of the check is a mean over all cells."
@@ -27,8 +32,9 @@ _CELLS = (
 def tested(check: Check) -> str:
     """Say with which calls a check is asked, and how."""
     if isinstance(check, Probe):
-        return f"Exactly, by calls of its own, {_PLACES[check.places]}. {check.how}"
-    said = f"{_of_stream(check)} {check.how}"
+        said = f"Exactly, by calls of its own, {_PLACES[check.places]}. {check.how}"
+        return f"{said}{_LAWS[check.laws]}"
+    said = f"{_of_stream(check)} {check.how}{_LAWS[check.laws]}"
     return f"{said} {_CELLS}" if check.context else said
 
 

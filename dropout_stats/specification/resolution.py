@@ -6,14 +6,14 @@ from functools import lru_cache
 
 from dropout_stats import api
 from dropout_stats.checks import Check, StreamCheck
-from dropout_stats.laws import Inverted
+from dropout_stats.laws import GaussianMultiplicative, Inverted
 from dropout_stats.references import reference
 
 _EXACT = "Exact: every departure is seen in the calls that are made."
 
 
 def resolves(check: Check) -> str:
-    """Say which departures a check catches in a default run on the reference target."""
+    """Say which departures a check catches in a default run on a reference target."""
     if not isinstance(check, StreamCheck) or not check.unit:
         return _EXACT
     if check.follows:
@@ -39,10 +39,13 @@ def _rounded(number: float) -> str:
 
 @lru_cache(maxsize=1)
 def _planned() -> dict[str, list[tuple[float, str]]]:
-    """Planned resolutions and where, by the id of the check, in the order of the plan."""
+    """Planned resolutions and where, by the id of the check: under the first law that it has."""
     found: dict[str, list[tuple[float, str]]] = {}
-    for planned in api.plan(reference(Inverted())).cases:
-        if planned.resolution:
-            pair = (planned.resolution, planned.case.where)
-            found.setdefault(planned.case.check, []).append(pair)
+    for law in (Inverted(), GaussianMultiplicative()):
+        of_law: dict[str, list[tuple[float, str]]] = {}
+        for planned in api.plan(reference(law)).cases:
+            if planned.resolution:
+                pair = (planned.resolution, planned.case.where)
+                of_law.setdefault(planned.case.check, []).append(pair)
+        found = of_law | found
     return found

@@ -151,6 +151,14 @@ class NoiseIsAdded(GaussianCore):
         return dy.copy()
 
 
+@wrong(killed_by="noise.support", diagnosis="the noise has another shape than declared")
+class NormalInPlaceOfUniform(UniformNoise):
+    """Mean and variance are right, but the noise is normal, and has no bounds."""
+
+    def scores(self, shape: tuple[int, ...]) -> Array:
+        return self.rng.standard_normal(shape)
+
+
 @wrong(killed_by="noise.shape", diagnosis="the noise has another shape than declared")
 class UniformInPlaceOfNormal(GaussianCore):
     """Mean and variance are right, but the noise is uniform."""

@@ -16,6 +16,7 @@ from dropout_stats.checks import context as contexts
 from dropout_stats.checks.block import Block
 from dropout_stats.checks.context import Group, Place, Seen
 from dropout_stats.evidence import tables
+from dropout_stats.laws.scores import BINS
 
 KEEP_PROBS = (0.3, 0.7, 0.9)
 DECLARED = 0.7
@@ -84,7 +85,7 @@ def all_runs(context, shape, calls):
         )
 
 
-@pytest.mark.parametrize("check", CONTEXTS)
+@pytest.mark.parametrize("check", SMALL)
 def test_the_mean_of_the_e_value_over_all_masks_is_at_most_one(check):
     for shape, calls in SMALL[check]:
         runs = np.array(list(all_runs(CONTEXTS[check], shape, calls)))
@@ -97,7 +98,43 @@ def test_the_mean_of_the_e_value_over_all_masks_is_at_most_one(check):
 
 
 def test_every_context_is_gone_through():
-    assert set(SMALL) == set(CONTEXTS)
+    assert {*SMALL, "noise.shape", "noise.size"} == set(CONTEXTS)
+
+
+def test_the_e_value_of_the_shape_of_noise_has_mean_one():
+    """Over all ways in which three scores may lie in the intervals."""
+    context, place = CONTEXTS["noise.shape"], Place((3,), 0.5, 1)
+    tests = [judged(group) for group in context.groups(place)]
+    found = []
+    for intervals in itertools.product(range(BINS), repeat=3):
+        tally = context.tally(place, [])
+        block = as_block(np.zeros((1, 3), np.uint8), 0, (3,))
+        tally.add(dataclasses.replace(block, bins=np.bincount(intervals, minlength=BINS)))
+        counts = tally.tables()
+        found.append(Seen(tests, tests, counts, tally.surplus(counts)).log_e())
+    assert np.exp(found).mean() == pytest.approx(1, rel=1e-9)
+
+
+def test_the_e_value_of_the_size_of_noise_has_a_mean_of_at_most_one():
+    """Over all ways in which scores may be large, whichever share of them is."""
+    context, shape, calls = CONTEXTS["noise.size"], (6,), 2
+    place = Place(shape, 0.5, calls)
+    tests = [judged(group) for group in small_groups(context, place)]
+    inputs = [np.arange(1.0, 7.0), -np.arange(6.0, 0.0, -1.0), np.ones(6), np.ones(6)]
+    rows = []
+    for run in itertools.product((0, 1), repeat=12):
+        bits = np.array(run, np.uint8).reshape(calls, 6)
+        block = as_block(np.zeros_like(bits), 0, shape)
+        tally = context.tally(place, inputs)
+        tally.add(dataclasses.replace(block, wide=as_block(bits, 0, shape).packed))
+        counts = tally.tables()
+        fixed = Seen(tests, tests, counts, [0.0]).log_e()
+        free = Seen(tests, tests, counts, tally.surplus(counts)).log_e()
+        rows.append((fixed, free, bits.sum()))
+    fixed, free, large = np.array(rows).T
+    assert np.exp(fixed).mean() == pytest.approx(1, rel=1e-9)
+    for q in (0.2, 0.5, 0.9):
+        assert (q**large * (1 - q) ** (12 - large)) @ np.exp(free) <= 1 + 1e-12
 
 
 def test_going_round_the_end_would_be_seen(monkeypatch):

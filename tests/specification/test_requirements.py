@@ -67,6 +67,10 @@ PUBLISHED = {
     "R15.6": "randomness.host_generators",
     "R15.7": "randomness.threads",
     "R15.8": "randomness.forks",
+    "R16.1": "noise.support",
+    "R16.2": "noise.marginal",
+    "R16.3": "noise.shape",
+    "R16.4": "noise.size",
 }
 
 
