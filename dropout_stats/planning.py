@@ -12,9 +12,10 @@ from dropout_stats.errors import UsageError, did_you_mean
 from dropout_stats.evidence.budget import Share
 from dropout_stats.expected import require_planned
 from dropout_stats.laws import Inverted, Law, spelled
+from dropout_stats.laws.sharing import Sharing
 from dropout_stats.options import Asked, matches
 from dropout_stats.results import Case
-from dropout_stats.streams import StreamPlan, plan_streams, with_rank
+from dropout_stats.streams import StreamPlan, form, plan_streams
 from dropout_stats.target import Target
 
 _INTERFACE_SHAPES = ((1,), (7,), (3, 5), (2, 3, 4), (2, 3, 4, 5), (2, 1, 3, 2, 2))
@@ -69,13 +70,13 @@ class Plan:
     shapes: tuple[tuple[int, ...], ...]
     large_shape: tuple[int, ...]
 
+    deselected: tuple[Case, ...] = ()
+    seconds: float | None = None
+
     @property
     def law_name(self) -> str:
         """The law as reports write it."""
         return spelled(self.law) or self.law.name
-
-    deselected: tuple[Case, ...] = ()
-    seconds: float | None = None
 
     @property
     def units(self) -> int:
@@ -130,7 +131,7 @@ class Plan:
 def make_plan(target: Target, asked: Asked) -> Plan:
     """Build the full plan, and select from it what was asked for."""
     law, law_source = _law(target, asked)
-    conventions = asked.conventions.over(target.conventions)
+    conventions = _with_room(asked.conventions.over(target.conventions), law, asked.shapes)
     dtypes = _finest_first(asked.dtypes or conventions.dtypes)
     streams = plan_streams(target, law, conventions, asked, dtypes)
     full = Plan(
@@ -142,8 +143,8 @@ def make_plan(target: Target, asked: Asked) -> Plan:
         asked=asked,
         cases=_cases(asked.rates, dtypes, streams),
         streams=streams,
-        shapes=_probe_shapes(conventions, asked.shapes),
-        large_shape=_large_shape(conventions, asked.shapes),
+        shapes=_probe_shapes(law.sharing, conventions, asked.shapes),
+        large_shape=_large_shape(law.sharing, conventions, asked.shapes),
     )
     for one in asked.expected:
         require_planned(one, [planned.case for planned in full.cases])
@@ -154,6 +155,21 @@ def _law(target: Target, asked: Asked) -> tuple[Law, str]:
     if asked.law:
         return asked.law, "argument"
     return (target.law, "target") if target.law else (Inverted(), "assumed")
+
+
+def _with_room(
+    conventions: Conventions, law: Law, given: tuple[tuple[int, ...], ...] | None
+) -> Conventions:
+    """Leave out the dimensions that are too few for the units of the law."""
+    least, (low, high) = law.sharing.least_ndim, conventions.ndims
+    asked = [(len(shape), f"the shape {shape}") for shape in given or ()]
+    for ndim, where in [(high, f"Conventions(ndims={conventions.ndims})"), *asked]:
+        if ndim < least:
+            raise UsageError(
+                f"units of the law {law} need calls of {least} dimensions or more, but {where} "
+                "has fewer: ask for other shapes, or declare another unit"
+            )
+    return replace(conventions, ndims=(max(low, least), high))
 
 
 def _finest_first(dtypes: Sequence[str]) -> tuple[str, ...]:
@@ -191,22 +207,22 @@ def _planned(check: checks.StreamCheck, stream: StreamPlan) -> PlannedCase:
 
 
 def _probe_shapes(
-    conventions: Conventions, given: tuple[tuple[int, ...], ...] | None
+    sharing: Sharing, conventions: Conventions, given: tuple[tuple[int, ...], ...] | None
 ) -> tuple[tuple[int, ...], ...]:
     if given:
         return given
     low, high = conventions.ndims
-    main = with_rank(_PROBE_UNITS, conventions.ndims)
+    main = form(sharing, _PROBE_UNITS, conventions.ndims).shape
     others = [shape for shape in _INTERFACE_SHAPES if low <= len(shape) <= high]
     return (main, *others)[: conventions.max_shapes]
 
 
 def _large_shape(
-    conventions: Conventions, given: tuple[tuple[int, ...], ...] | None
+    sharing: Sharing, conventions: Conventions, given: tuple[tuple[int, ...], ...] | None
 ) -> tuple[int, ...]:
     if given or conventions.max_shapes is not None:
-        return max(_probe_shapes(conventions, given), key=math.prod)
-    return with_rank(_LARGE_UNITS, conventions.ndims)
+        return max(_probe_shapes(sharing, conventions, given), key=math.prod)
+    return form(sharing, _LARGE_UNITS, conventions.ndims).shape
 
 
 def _read_by(

@@ -41,10 +41,12 @@ class Sampler:
         self._inputs = [self._input(number) for number in range(_INPUTS)]
         self._handed = [x.copy() for x in self._inputs]
         self._readers: list[Reader] = [
-            bench.law.reader(x, setting.rate, setting.output_dtype) for x in self._inputs
+            bench.law.reader(x, setting.rate, setting.output_dtype, peers=plan.kind == "peers")
+            for x in self._inputs
         ]
+        by_unit = [x if plan.kind == "peers" else bench.law.sharing.first(x) for x in self._inputs]
         tallies = {
-            check.id: check.tally(setting.place, self._inputs)
+            check.id: check.tally(setting.place, by_unit)
             for check in self._judges
             if check.tally and (check.context is None or setting.tests[check.id][0])
         }

@@ -22,6 +22,7 @@ from dropout_stats.evidence.dispersion import resolvable_factor
 from dropout_stats.evidence.repeats import chance_of_repeat, pool_excluded_by
 from dropout_stats.evidence.sizes import CONFORMING_FACTOR, cap, fixed_sample
 from dropout_stats.laws import Law
+from dropout_stats.laws.sharing import Sharing
 from dropout_stats.options import DEFAULT_RESOLUTION, Asked
 from dropout_stats.results import place_name
 from dropout_stats.target import Target
@@ -90,15 +91,15 @@ class _Draft(NamedTuple):
     rate: float
     dtype: str
     resolution: float
-    shape: tuple[int, ...] | None = None
+    form: Form | None = None
     calls: int | None = None
 
     def judges(self) -> tuple[checks.StreamCheck, ...]:
         """The checks that judge a stream of this kind; of a special one, those that it is for."""
         of_kind = [check for check in checks.stream_checks.values() if self.kind in check.on]
-        if self.shape is None:
+        if self.form is None:
             return tuple(of_kind)
-        place = Place(self.shape, 1 - self.rate, 1)
+        place = Place(self.form.draws, 1 - self.rate, 1)
         return tuple(c for c in of_kind if c.context is None or c.context.groups(place))
 
 
@@ -112,7 +113,7 @@ def plan_streams(
         for rate in _inner(asked.rates)
     ]
     if drafts:
-        drafts += _special(target, conventions, asked, dtypes[0])
+        drafts += _special(target, law.sharing, conventions, asked, dtypes[0])
     spending = sum(check.spends for draft in drafts for check in draft.judges())
     share = split(asked.false_alarm, spending)
     return tuple(_planned(draft, law, conventions, asked, share) for draft in drafts)
@@ -127,28 +128,32 @@ def _inner(rates: Sequence[float]) -> list[float]:
 
 
 def _special(
-    target: Target, conventions: Conventions, asked: Asked, dtype: str
+    target: Target, sharing: Sharing, conventions: Conventions, asked: Asked, dtype: str
 ) -> Iterator[_Draft]:
     """Streams that are drawn once; none where the caller or the target says which shapes."""
     rates, resolution = sorted(_inner(asked.rates)), asked.resolution
     middle = rates[len(rates) // 2]
     calls = max(_LEAST_SHORT_CALLS, int(_SHORT_CALLS * min(1, DEFAULT_RESOLUTION / resolution)))
     if target.peers:
-        shape = (_PEERS, *with_rank(_SHORT_UNITS // _PEERS, conventions.ndims))
-        yield _Draft("peers", "peers", middle, dtype, resolution, shape, calls)
+        one = form(sharing, _SHORT_UNITS // _PEERS, conventions.ndims)
+        peers = Form((_PEERS, *one.shape), (_PEERS, *one.draws))
+        yield _Draft("peers", "peers", middle, dtype, resolution, peers, calls)
     if asked.shapes or conventions.max_shapes is not None:
         return
     low, high = conventions.ndims
-    for rank in (1, 3, 4, 5):
-        if low <= rank <= high:
-            shape = (_ODD_UNITS,) if rank == 1 else with_rank(_SHORT_UNITS, (rank, rank))
-            yield _Draft("rank", f"rank{rank}", middle, dtype, resolution, shape, calls)
-    if low <= 2 <= high:
+    usual = usual_rank(sharing, conventions.ndims)
+    for rank in (1, 2, 3, 4, 5):
+        if low <= rank <= high and rank != usual:
+            special = form(sharing, _SHORT_UNITS, (rank, rank), odd=_ODD_UNITS)
+            yield _Draft("rank", f"rank{rank}", middle, dtype, resolution, special, calls)
+    if usual == max(2, sharing.least_ndim):
         rate, units = max(
             ((rate, units) for rate in rates for units in _TINY_UNITS),
             key=lambda pair: -abs(pair[0] ** pair[1] - 0.5),
         )
-        yield _Draft("tiny", "tiny", rate, dtype, resolution, (1, units), _TINY_CALLS)
+        draws = (1,) * (usual - len(sharing.axes(usual)) - 1) + (units,)
+        tiny = Form(sharing.call_shape(draws, usual), draws)
+        yield _Draft("tiny", "tiny", rate, dtype, resolution, tiny, _TINY_CALLS)
 
 
 def _planned(
@@ -158,15 +163,17 @@ def _planned(
     keep_prob, power_of_one = lawful[0], 1 - (1 - power) / len(lawful)  # see Setting.keep_test
     departure = rate_departure(draft.rate, draft.resolution)
     fixed = fixed_sample(keep_prob, departure, share.probability, power_of_one)
-    shape = draft.shape or _stream_shape(conventions, asked.shapes, fixed, draft.rate)
-    units = math.prod(shape)
+    shape, draws = draft.form or _stream_form(
+        law.sharing, conventions, asked.shapes, fixed, draft.rate
+    )
+    units = math.prod(draws)
     if draft.calls:
         expected, cap_calls = draft.calls, _CAP * draft.calls
     else:
         most = cap(keep_prob, departure, share.probability, power_of_one)
         cap_calls = max(math.ceil(most / units), _LEAST_CALLS)
         expected = max(math.ceil(CONFORMING_FACTOR * fixed / units), _LEAST_CALLS // 2)
-    place = Place(shape, keep_prob, expected)
+    place = Place(draws, keep_prob, expected)
     scale = max(1.0, draft.resolution / DEFAULT_RESOLUTION)
     setting = Setting(
         law=law,
@@ -174,12 +181,13 @@ def _planned(
         dtype=draft.dtype,
         output_dtype=conventions.output_dtype(draft.dtype),
         shape=shape,
+        draws=draws,
         departure=departure,
         factors=_factors(place, cap_calls),
         pool=_pool(expected, cap_calls, units, keep_prob, power),
         tests={
             check.id: tuple(
-                plan_tests(check.context, Place(shape, q, expected), scale, power_of_one)
+                plan_tests(check.context, Place(draws, q, expected), scale, power_of_one)
                 for q in lawful
             )
             for check in draft.judges()
@@ -220,29 +228,49 @@ def _pool(expected: int, cap_calls: int, units: int, keep_prob: float, power: fl
     return pool_excluded_by(min(expected, CALLS_FOR_POOL), power)
 
 
-def _stream_shape(
+class Form(NamedTuple):
+    """Shape of a call, and shape of its draws."""
+
+    shape: tuple[int, ...]
+    draws: tuple[int, ...]
+
+
+def _stream_form(
+    sharing: Sharing,
     conventions: Conventions,
     given: tuple[tuple[int, ...], ...] | None,
     fixed: int,
     rate: float,
-) -> tuple[int, ...]:
+) -> Form:
     """Calls small enough that there are many, and large enough that the kept count varies."""
     if given:
-        return max(given, key=math.prod)
+        shape = max(given, key=math.prod)
+        return Form(shape, sharing.draws(shape))
     if conventions.max_shapes is not None:
-        return with_rank(_CALL_UNITS, conventions.ndims)
+        return form(sharing, _CALL_UNITS, conventions.ndims)
     aim = max(
         CONFORMING_FACTOR * fixed / _CALLS_AIMED_AT,
         _LEAST_COUNT_VARIANCE / (rate * (1 - rate)),
         _LEAST_CALL_UNITS,
     )
     units = min(2 ** round(math.log2(aim)), _CALL_UNITS)
-    return with_rank(units, conventions.ndims)
+    return form(sharing, units, conventions.ndims)
 
 
-def with_rank(units: int, ndims: tuple[int, int]) -> tuple[int, ...]:
-    """A shape of so many units (a power of 2): 16 rows, or of the rank nearest to 2 declared."""
-    rank = min(max(2, ndims[0]), ndims[1])
+def usual_rank(sharing: Sharing, ndims: tuple[int, int]) -> int:
+    """Dimensions of a usual call: two, or as near to it as the law and the target take."""
+    return min(max(2, sharing.least_ndim, ndims[0]), ndims[1])
+
+
+def form(sharing: Sharing, units: int, ndims: tuple[int, int], odd: int | None = None) -> Form:
+    """A call with so many units (a power of 2), or about as many (`odd`) if they lie in a row."""
+    rank = usual_rank(sharing, ndims)
+    own = rank - len(sharing.axes(rank))
+    draws = (odd,) if odd and own == 1 else _draws(units, own)
+    return Form(sharing.call_shape(draws, rank), draws)
+
+
+def _draws(units: int, rank: int) -> tuple[int, ...]:
     if rank == 0:
         return ()
     if rank == 2:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from dropout_stats.adapters.rehearsal import evaluates, require
 from dropout_stats.callables import name_of, parameters_of
 from dropout_stats.conventions import Conventions
 from dropout_stats.errors import HarnessError
-from dropout_stats.laws import Inverted, Law
+from dropout_stats.laws import Law
 from dropout_stats.laws.reading import Array
 from dropout_stats.layers import Abilities, LayerCalls
 from dropout_stats.modes import Mode, not_understood
@@ -31,16 +31,16 @@ def _same(value: Any) -> Any:
     return value
 
 
-def element_law(target: Any, root: str, known: Collection[str], name: str) -> Law | None:
+def declared_law(target: Any, root: str, known: Mapping[str, Law], name: str) -> Law | None:
     """The law of a framework's own dropout; None for what a user built on the framework.
 
-    A framework's other dropouts (of channels, of samples, with other noise) have other laws: to
-    hold them to this one would accuse correct code.
+    A framework's other dropouts (with other noise) have other laws: to hold them to one of these
+    would accuse correct code.
 
     Args:
         target: the class or function.
         root: the framework's package.
-        known: names of its dropouts that draw for each element.
+        known: the laws of its dropouts, by their names.
         name: how reports call it.
 
     Raises:
@@ -50,11 +50,11 @@ def element_law(target: Any, root: str, known: Collection[str], name: str) -> La
     if str(target.__module__).partition(".")[0] not in (root, f"_{root}"):
         return None
     if target.__name__ in known:
-        return Inverted()
+        return known[target.__name__]
     raise HarnessError(
-        f"{name} is not one of {root}'s dropouts of single elements ({', '.join(known)}), and no "
-        "other law is known to this version. If it does draw for each element, wrap it in a "
-        "function (x, rate) of your own and say which law holds (--law)"
+        f"{name} is not one of {root}'s dropouts whose law is known to this version "
+        f"({', '.join(known)}). If one of the laws holds for it all the same, wrap it in a "
+        "function (x, rate) of your own and say which (--law)"
     )
 
 

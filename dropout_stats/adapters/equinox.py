@@ -9,9 +9,10 @@ import jax.numpy as jnp
 from equinox import nn
 
 from dropout_stats.adapters import jax as shared
-from dropout_stats.adapters.bridge import Bridge, element_law
+from dropout_stats.adapters.bridge import Bridge, declared_law
 from dropout_stats.conventions import Conventions
 from dropout_stats.errors import HarnessError
+from dropout_stats.laws import Inverted
 from dropout_stats.target import Target
 
 
@@ -21,7 +22,7 @@ def adapt(target: Any, name: str) -> Target:
         raise HarnessError(
             f"{name} is no class: hand over the layer's class, or wrap it in a function (x, rate)"
         )
-    law = element_law(target, "equinox", ("Dropout",), name)
+    law = declared_law(target, "equinox", {"Dropout": Inverted()}, name)
     bridge = Bridge(
         to_native=jnp.asarray,
         to_numpy=shared.to_numpy,

@@ -10,9 +10,10 @@ import jax.numpy as jnp
 from flax import nnx
 
 from dropout_stats.adapters import jax as shared
-from dropout_stats.adapters.bridge import Bridge, element_law
+from dropout_stats.adapters.bridge import Bridge, declared_law
 from dropout_stats.conventions import Conventions
 from dropout_stats.errors import HarnessError
+from dropout_stats.laws import Inverted
 from dropout_stats.target import Target
 
 
@@ -23,7 +24,7 @@ def adapt(target: Any, name: str) -> Target:
             f"{name} is no flax.nnx.Module class; other parts of Flax have no adapter yet: wrap "
             "it in dropout_stats.Target(train=..., evaluate=...)"
         )
-    law = element_law(target, "flax", ("Dropout",), name)
+    law = declared_law(target, "flax", {"Dropout": Inverted()}, name)
     declared = shared.CONVENTIONS if law else Conventions()
     seeds = [0]
 

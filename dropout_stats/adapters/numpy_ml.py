@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from dropout_stats.adapters.bridge import Bridge, element_law
+from dropout_stats.adapters.bridge import Bridge, declared_law
 from dropout_stats.conventions import Conventions
 from dropout_stats.errors import HarnessError
+from dropout_stats.laws import Inverted
 from dropout_stats.laws.reading import Array
 from dropout_stats.target import Target
 
@@ -50,7 +51,7 @@ def adapt(target: Any, name: str) -> Target:
         raise HarnessError(
             f"{name} is no wrapper class such as numpy_ml.neural_nets.wrappers.Dropout"
         )
-    law = element_law(target, "numpy_ml", ("Dropout",), name)
+    law = declared_law(target, "numpy_ml", {"Dropout": Inverted()}, name)
     bridge = Bridge(
         seed=np.random.seed,
         conventions=Conventions(

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 
 from dropout_stats import dtypes
-from dropout_stats.adapters.bridge import Bridge, element_law
+from dropout_stats.adapters.bridge import Bridge, declared_law
 from dropout_stats.conventions import Conventions
 from dropout_stats.errors import HarnessError
+from dropout_stats.laws import Inverted, Law
 from dropout_stats.laws.reading import Array
 from dropout_stats.target import Target
 
@@ -24,6 +25,20 @@ _CONVENTIONS = Conventions(
     invalid_rates="raise",
     randomness="global",
 )
+_CHANNEL = Inverted(unit="channel")
+_LAWS: dict[str, Law] = {
+    "Dropout": Inverted(),
+    "Dropout1d": _CHANNEL,
+    "Dropout2d": _CHANNEL,
+    "Dropout3d": _CHANNEL,
+    "dropout": Inverted(),
+    "dropout1d": _CHANNEL,
+    "dropout2d": _CHANNEL,
+    "dropout3d": _CHANNEL,
+}
+# Batch, channels, and what the name says. With one dimension fewer they mean one sample without a
+# batch, or warn.
+_NDIMS = {f"{word}ropout{n}d": n + 2 for word in "dD" for n in (1, 2, 3)}
 # A user's own layer or function promises none of that; it may have a generator of its own.
 _UNDECLARED = Conventions(dtypes=("float32",), randomness="unspecified")
 
@@ -49,8 +64,10 @@ def adapt(
             f"{name} is an instance, whose rate is fixed; hand over the class, or\n"
             f"    dropout_stats.adapt(lambda x, rate: ..., framework='torch')"
         )
-    law = element_law(target, "torch", ("Dropout", "dropout"), name)
+    law = declared_law(target, "torch", _LAWS, name)
     conventions = _CONVENTIONS if law else _UNDECLARED
+    if law and target.__name__ in _NDIMS:
+        conventions = replace(conventions, ndims=(_NDIMS[target.__name__],) * 2)
     if law and device == "cpu" and not compile:
         # Draws of the default generator hold its lock; a graph's first calls are another matter.
         conventions = replace(conventions, threads="independent")

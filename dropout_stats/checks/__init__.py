@@ -43,6 +43,7 @@ ALL: tuple[Check, ...] = (
     limits.RATE_ONE,
     support.KEPT_VALUE,
     support.RETURNED_MASK,
+    support.SHARED_DRAW,
     structure.SHAPES,
     structure.LAYOUTS,
     structure.VALUES,

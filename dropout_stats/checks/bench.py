@@ -89,6 +89,10 @@ class Bench:
         """The largest of the shapes."""
         return max(self.shapes, key=lambda shape: int(np.prod(shape)))
 
+    def units(self, shape: tuple[int, ...]) -> int:
+        """Draws in a call of this shape."""
+        return self.law.sharing.units(shape)
+
     def evaluation(self, rate: float, dtype: str) -> Evaluation:
         """Evaluate one input twice; the answer is remembered."""
         return self.remember(("evaluation", rate, dtype), lambda: self._evaluate(rate, dtype))

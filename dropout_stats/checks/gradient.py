@@ -26,6 +26,7 @@ from dropout_stats.checks.differentiation import (
 )
 from dropout_stats.checks.noise import draw_from, mask_of
 from dropout_stats.laws import Violation
+from dropout_stats.laws.sharing import Sharing
 from dropout_stats.results import Case, Evidence, Finding
 
 NO_BACKWARD = Finding("not-applicable", "the target has no backward pass (vjp)")
@@ -34,6 +35,7 @@ NO_BACKWARD = Finding("not-applicable", "the target has no backward pass (vjp)")
 class _Passes(NamedTuple):
     """The passes of one rate and type, and what reading their outputs gave."""
 
+    sharing: Sharing
     rate: float
     dtype: str
     tolerance: float
@@ -46,6 +48,11 @@ class _Passes(NamedTuple):
     def units(self) -> int:
         """Units of all passes."""
         return sum(one.y.size for one in self.made)
+
+    @property
+    def draws(self) -> int:
+        """Draws of all passes."""
+        return sum(self.sharing.units(one.y.shape) for one in self.made)
 
 
 def _judging(judge: Callable[[_Passes, Bench], Finding]) -> Callable[[Bench, Case], Finding]:
@@ -82,6 +89,7 @@ def _run(bench: Bench, rate: float, dtype: str) -> _Passes:
             impossible += reading.violations
             example = example or reading.example
     return _Passes(
+        sharing=bench.law.sharing,
         rate=rate,
         dtype=dtype,
         tolerance=gradient_tolerance(bench, dtype, rate),
@@ -99,7 +107,7 @@ def _shapes(bench: Bench, rate: float, dtype: str) -> list[tuple[tuple[int, ...]
     """
     largest = bench.largest_shape
     others = bench.shapes if dtype == bench.conventions.dtypes[0] else ()
-    often = (largest, passes_needed(int(np.prod(largest)), rate))
+    often = (largest, passes_needed(bench.units(largest), rate))
     return [often, *((shape, 1) for shape in others if shape != largest)]
 
 
@@ -169,7 +177,7 @@ def _dropped_is_zero(passes: _Passes, _: Bench) -> Finding:
                 Evidence(dropped_units, estimate=float(wrong.sum() / dropped.sum())),
             )
     if not dropped_units:
-        if passes.rate * passes.units > SURELY_SOME:
+        if passes.rate * passes.draws > SURELY_SOME:
             return Finding("fail", f"the forward pass of vjp dropped none of {passes.units} units")
         return Finding("inconclusive", f"none of {passes.units} units was dropped", Evidence(0))
     return Finding(

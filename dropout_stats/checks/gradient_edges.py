@@ -45,7 +45,7 @@ def _at_zero(bench: Bench, case: Case) -> Finding:
             "where x is not 0, the gradient does not follow the output with one factor either: "
             "repair that first",
         )
-    zeros, others = Counts(), Counts()
+    zeros, others, sharing = Counts(), Counts(), bench.law.sharing
     for one in passes:
         at = one.x == 0
         expected = one.dy * factor
@@ -59,8 +59,10 @@ def _at_zero(bench: Bench, case: Case) -> Finding:
                 f"expected 0 (dropped) or {expected[index]:.9g} (kept)",
                 Evidence(int(at.sum())),
             )
-        zeros += Counts(int(at.sum()), int((at & (one.dx != 0)).sum()))
-        others += Counts(int((~at).sum()), int((~at & (one.dx != 0)).sum()))
+        # One element a unit: the others share its draw.
+        is_zero, got = sharing.first(at), sharing.first(one.dx != 0)
+        zeros += Counts(int(is_zero.sum()), int((is_zero & got).sum()))
+        others += Counts(int((~is_zero).sum()), int((~is_zero & got).sum()))
     return _frequencies(zeros, others, bench.law.keep_probs(rate))
 
 
@@ -71,9 +73,10 @@ def _passes_with_zeros(bench: Bench, case: Case) -> list[Pass]:
     dy = bench.inputs(shape, case.dtype, case.id, "dy")
     bench.caller.seed(case.id)
     passes = []
-    for number in range(passes_needed(math.ceil(x.size / 2), rate)):
-        holed = x.copy()
-        holed.reshape(-1)[number % 2 :: 2] = 0
+    units, sharing = bench.units(shape), bench.law.sharing
+    for number in range(passes_needed(math.ceil(units / 2), rate)):
+        odd = (np.arange(units) + number) % 2 == 1
+        holed = np.where(sharing.spread(odd, shape), x, x.dtype.type(0))
         passes.append(differentiate(bench, holed, dy, rate))
     return passes
 

@@ -30,11 +30,12 @@ def _rate_zero(bench: Bench, case: Case) -> Finding:
         evidence = Evidence(units, estimate=1 - reading.kept / reading.units)
         if reading.kept < reading.units:
             place = int(np.argmin(reading.mask()))
-            index = tuple(int(i) for i in np.unravel_index(place, shape))
+            draws = bench.law.sharing.draws(shape)
+            index = tuple(int(i) for i in np.unravel_index(place, draws))
             return Finding(
                 "fail",
                 f"{reading.units - reading.kept} of {reading.units} units were dropped at rate 0, "
-                f"first at index {index}",
+                f"the first being unit {index}",
                 evidence,
             )
         if reading.violations:

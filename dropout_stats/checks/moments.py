@@ -26,7 +26,8 @@ from dropout_stats.checks.rate import (
     stands_by_calls,
 )
 from dropout_stats.checks.stream import Stream
-from dropout_stats.laws.reading import kept_tolerance
+from dropout_stats.laws.reading import Array, kept_tolerance
+from dropout_stats.laws.sharing import Sharing
 from dropout_stats.results import Case, Evidence, Finding, Verdict
 
 _ENUMERATED_UNITS = 8
@@ -271,8 +272,11 @@ def _enumerated(bench: Bench, case: Case) -> Finding:
     if not bench.caller.can_apply:
         return Finding("not-applicable", "the target does not take its noise from outside (apply)")
     rate, dtype = case.rate or 0.0, case.dtype
-    x = bench.inputs(_enumerated_shape(bench.conventions.ndims), dtype, case.id)
-    mean, variance = _enumerate(bench.caller, x, rate, bench.law.keep_probs(rate)[0])
+    sharing = bench.law.sharing
+    shape = _enumerated_shape(sharing, bench.conventions.ndims)
+    x = bench.inputs(shape, dtype, case.id)
+    masks = sharing.kept_dims(shape)
+    mean, variance = _enumerate(bench.caller, x, masks, rate, bench.law.keep_probs(rate)[0])
     given = np.asarray(x, np.float64)
     tolerance = 4 * kept_tolerance(bench.conventions.output_dtype(dtype), rate)
     for name, got, factor, scale in (
@@ -294,18 +298,21 @@ def _enumerated(bench: Bench, case: Case) -> Finding:
     )
 
 
-def _enumerated_shape(ndims: tuple[int, int]) -> tuple[int, ...]:
+def _enumerated_shape(sharing: Sharing, ndims: tuple[int, int]) -> tuple[int, ...]:
     """Eight units in a rank that the target takes; one unit for scalars alone."""
+    if ndims[1] == 0:
+        return ()
     rank = max(1, ndims[0])
-    return () if ndims[1] == 0 else (_ENUMERATED_UNITS, *(1,) * (rank - 1))
+    own = rank - len(sharing.axes(rank))
+    return sharing.call_shape((_ENUMERATED_UNITS, *(1,) * (own - 1)), rank)
 
 
 def _enumerate(
-    caller: Caller, x: np.ndarray, rate: float, keep_prob: float
-) -> tuple[np.ndarray, np.ndarray]:
+    caller: Caller, x: Array, masks: tuple[int, ...], rate: float, keep_prob: float
+) -> tuple[Array, Array]:
     first, second = np.zeros(x.shape), np.zeros(x.shape)
-    for bits in itertools.product((False, True), repeat=x.size):
-        mask = np.array(bits).reshape(x.shape)
+    for bits in itertools.product((False, True), repeat=math.prod(masks)):
+        mask = np.array(bits).reshape(masks)
         chance = (1 - keep_prob) ** int((~mask).sum()) * keep_prob ** int(mask.sum())
         y = caller.apply(x.copy(), mask, rate).astype(np.float64)
         first += chance * y

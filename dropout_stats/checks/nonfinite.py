@@ -47,10 +47,11 @@ def ask(bench: Bench, case: Case) -> Finding | None:
 
 
 def _look(bench: Bench, case: Case, rate: float) -> _Seen:
-    shape = bench.largest_shape
-    x = np.resize(np.array(_KINDS), shape).astype(bench.inputs((), case.dtype).dtype)
+    shape, sharing = bench.largest_shape, bench.law.sharing
+    kinds = np.resize(np.array(_KINDS), sharing.draws(shape))
+    given = sharing.spread(kinds, shape).astype(bench.inputs((), case.dtype).dtype)
     bench.caller.seed(case.id)
-    y = bench.caller.train(x.copy(), rate).y
+    x, y = sharing.first(given), sharing.first(bench.caller.train(given.copy(), rate).y)
     nan, infinite, negative = np.isnan(x), np.isinf(x), x == -1
     return _Seen(
         nan=int(nan.sum()),

@@ -38,6 +38,7 @@ class Setting:
         dtype: type of the input.
         output_dtype: declared type of the output.
         shape: shape of each call.
+        draws: shape of the draws of a call: without the axes that share one.
         departure: departure of the keep probability to catch or exclude.
         factors: factor on the variance of a kept count to catch or exclude, by the id of the check.
         pool: size of a pool of repeating masks to catch or exclude; 0 where correct masks repeat.
@@ -54,6 +55,7 @@ class Setting:
     dtype: str
     output_dtype: str
     shape: tuple[int, ...]
+    draws: tuple[int, ...]
     departure: float
     factors: Mapping[str, float]
     pool: float
@@ -75,12 +77,12 @@ class Setting:
     @property
     def units(self) -> int:
         """Units in a call."""
-        return math.prod(self.shape)
+        return math.prod(self.draws)
 
     @property
     def place(self) -> Place:
         """What a context may know of the configuration."""
-        return Place(self.shape, self.keep_prob, self.expected_calls)
+        return Place(self.draws, self.keep_prob, self.expected_calls)
 
     @property
     def tolerance(self) -> float:
@@ -115,6 +117,8 @@ class Stream:
     counts: Counts = field(default_factory=Counts)
     violations: int = 0
     example: Violation | None = None
+    torn: int = 0
+    first_torn: tuple[int, ...] | None = None
     ratios: tuple[float, float] | None = None
     last_was_new: bool = True
     masks_compared: int = 0
@@ -149,6 +153,9 @@ class Stream:
         for reading in readings:
             if reading.violations:
                 self._note(reading)
+            if reading.torn:
+                self.torn += reading.torn
+                self.first_torn = self.first_torn or reading.first_torn
         self._tally(readings)
 
     def _tally(self, readings: Sequence[Reading]) -> None:
@@ -156,7 +163,7 @@ class Stream:
         if not tallies:
             return
         first = self.calls - len(readings)
-        block = block_of(readings, first, self.setting.shape, max(len(self.inputs), 1))
+        block = block_of(readings, first, self.setting.draws, max(len(self.inputs), 1))
         for check, tally in tallies.items():
             try:
                 tally.add(block)
@@ -183,16 +190,18 @@ class Stream:
         self.masks_compared += 1
         if self.mask_mismatch is not None:
             return
-        if mask.shape != self.setting.shape:
-            self.mask_mismatch = f"has shape {mask.shape}; expected {self.setting.shape}"
+        sharing, shape = self.setting.law.sharing, self.setting.shape
+        if mask.shape not in (shape, sharing.kept_dims(shape)):
+            self.mask_mismatch = f"has shape {mask.shape}; expected {shape}"
             return
-        differs = (mask.reshape(-1) != 0) != reading.mask()
+        kept = sharing.spread(reading.mask(), shape)
+        differs = (np.broadcast_to(mask, shape) != 0) != kept
         if differs.any():
-            index = tuple(int(i) for i in np.unravel_index(int(differs.argmax()), mask.shape))
+            index = tuple(int(i) for i in np.unravel_index(int(differs.argmax()), shape))
             self.mask_mismatch = (
-                f"disagrees with the output at {int(differs.sum())} of {reading.units} units, "
-                f"first at index {index}: the mask holds {mask[index]!s}, but the unit was "
-                f"{'kept' if reading.mask()[int(differs.argmax())] else 'dropped'}"
+                f"disagrees with the output at {int(differs.sum())} of {differs.size} places, "
+                f"first at index {index}: the mask holds {np.broadcast_to(mask, shape)[index]!s}, "
+                f"but the unit was {'kept' if kept[index] else 'dropped'}"
             )
 
     def kept_factor(self) -> float | None:

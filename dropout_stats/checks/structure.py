@@ -68,7 +68,7 @@ def _training(bench: Bench, handed: _Handed) -> str | None:
         return y
 
     for _ in range(_TRIES):
-        complaint = _pass(bench, handed, answer, possible)
+        complaint = _pass(bench, handed, answer, possible, whole=call.filling == PLAIN)
         if complaint:
             return f"train({call}) {complaint}"
     return None
@@ -83,8 +83,14 @@ def _evaluation(bench: Bench, handed: _Handed) -> str | None:
 
 
 def _pass(
-    bench: Bench, handed: _Handed, answer: Callable[[Array], Array], possible: Possible
+    bench: Bench,
+    handed: _Handed,
+    answer: Callable[[Array], Array],
+    possible: Possible,
+    *,
+    whole: bool = False,
 ) -> str | None:
+    """Make one pass and hold it to what is possible; `whole`: units are kept or dropped whole."""
     given = handed.values
     y = answer(handed.made.x)
     if y.shape != given.shape:
@@ -95,7 +101,20 @@ def _pass(
         return "changed its input in place"
     if not possible.drops and ((y == 0) & (given != 0)).any():
         bench.observe("subnormal numbers may become 0")
-    return _impossible(given, y, possible)
+    return _impossible(given, y, possible) or (_torn(bench, y) if whole else None)
+
+
+def _torn(bench: Bench, y: Array) -> str | None:
+    """Units that are partly kept; the input is nowhere 0."""
+    axes = bench.law.sharing.axes(y.ndim)
+    kept = y != 0
+    torn = kept.any(axis=axes) != kept.all(axis=axes) if axes else np.zeros((), np.bool_)
+    if not torn.any():
+        return None
+    return (
+        f"keeps a part of {int(torn.sum())} of {torn.size} units, the first being unit "
+        f"{_first(torn)}; expected all elements of a unit to share one draw"
+    )
 
 
 def _impossible(given: Array, y: Array, possible: Possible) -> str | None:

@@ -80,6 +80,45 @@ KEPT_VALUE = StreamCheck(
     waits=False,
 )
 
+
+def _shared_draw(stream: Stream) -> Verdict:
+    if stream.setting.law.sharing.is_trivial:
+        return "not-applicable"
+    return "fail" if stream.torn else "pass"
+
+
+def _explain_shared_draw(stream: Stream, verdict: Verdict) -> Finding:
+    if verdict == "not-applicable":
+        return Finding(verdict, "each element has a draw of its own")
+    units = stream.counts.trials
+    if verdict == "pass":
+        return Finding(verdict, f"each of {units} units was kept or dropped whole", Evidence(units))
+    unit = stream.setting.law.sharing.unit
+    return Finding(
+        verdict,
+        f"{stream.torn} of {units} units were kept in part, the first being unit "
+        f"{stream.first_torn} of the first such call: their elements do not share one draw, as "
+        f"unit={unit!r} declares",
+        Evidence(units),
+    )
+
+
+SHARED_DRAW = StreamCheck(
+    id="support.shared_draw",
+    question="Do all elements of a unit share one draw?",
+    why="A mask that is drawn for each element, or shared along another axis, regularises "
+    "otherwise than channel or sample dropout, and every mean stays right.",
+    demands="Where the law declares units of several elements, all elements of a unit shall be "
+    "kept, or all dropped.",
+    how="Every call is read: a unit with outputs that are 0 and outputs that are not is torn, and "
+    "one of them fails. Inputs are nowhere 0. Not asked where each element has a draw of its own.",
+    spends=False,
+    decide=_shared_draw,
+    explain=_explain_shared_draw,
+    on=("usual", "rank", "tiny", "peers"),
+    waits=False,
+)
+
 RETURNED_MASK = StreamCheck(
     id="support.returned_mask",
     question="Is the mask that the target returns the mask that it applied?",

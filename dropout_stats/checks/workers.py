@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -53,7 +52,7 @@ def _ask(
 ) -> Finding:
     """Gather masks of one input from everywhere; all must differ."""
     rate, shape = case.rate or 0.0, bench.largest_shape
-    calls = calls_to_differ(math.prod(shape), rate)
+    calls = calls_to_differ(bench.units(shape), rate)
     if bench.conventions.randomness == "none":
         return Finding("not-applicable", "declared to have no randomness of its own")
     if calls is None:

@@ -83,7 +83,9 @@ DEPENDENCE = _cause(
     "units do not draw independently",
     "a unit's draw tells something of another's: units share a draw, a generator repeats within "
     "a call, or the number of kept units is held fixed",
-    "draw one number for each unit; check the shape of the mask and that it is not broadcast",
+    "draw one number for each unit; check the shape of the mask and that it is not broadcast. If "
+    "elements of a channel, a sample or an axis are meant to share one draw, declare it: "
+    "laws.Inverted(unit='channel')",
     explains=[*_COUNTED, "randomness.*"],
 )
 INPUT = _cause(
@@ -118,6 +120,17 @@ REPEATED = _cause(
 )
 
 CONTEXTS = (REPEATED, POSITION, DEPENDENCE, INPUT, REUSE, DRIFT)
+
+# Where units are torn, their counts are no counts of draws.
+TORN = _cause(
+    ["support.shared_draw"],
+    "units share their draws otherwise than declared",
+    "elements that the law says share one draw are kept and dropped apart: the mask is drawn "
+    "for each element, or along other axes",
+    "draw a mask that is 1 long along the axes that share a draw, and broadcast it; or declare "
+    "the unit that is meant: laws.Inverted(unit=...)",
+    explains=["rate.*", "moments.*", "structure.*", *_COUNTED, "gradient.at_zero"],
+)
 
 OTHERS: tuple[Cause, ...] = (
     _cause(
@@ -352,7 +365,7 @@ def name_causes(failures: Failures) -> list[Named]:
     """The causes of the failures, roots first, each without what it explains."""
     found: list[Named] = []
     gone = _explained_by_exact(failures)
-    for cause in (*_strongest(failures), *OTHERS):
+    for cause in (TORN, *_strongest(failures), *OTHERS):
         if cause.is_there(failures, gone):
             found.append(_named(cause))
             own = {check for check in failures.checks if _matches(check, cause.checks)}
@@ -367,7 +380,7 @@ def _named(cause: Cause) -> Named:
 
 def blames_draws(failures: Failures) -> bool:
     """Whether it is shown that the draws are wrong in another way than by their rate."""
-    return any(_matches(check, _COUNTED) for check in failures.checks)
+    return any(_matches(check, (*TORN.checks, *_COUNTED)) for check in failures.checks)
 
 
 def _strongest(failures: Failures) -> list[Cause]:

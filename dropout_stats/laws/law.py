@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
@@ -10,17 +10,24 @@ from numpy.typing import NDArray
 
 from dropout_stats.laws.grid import keep_probs, valid_bits
 from dropout_stats.laws.reading import Array, Reader, Reading, kept_tolerance
+from dropout_stats.laws.sharing import Sharing, Unit
 
 
 @runtime_checkable
 class Law(Protocol):
     """The declared probability law of a training pass, and the function of an evaluation pass.
 
-    A training pass multiplies each unit by an independent multiplier M. The laws here are
-    two-valued: M is `kept_factor(rate)` with the keep probability and 0 otherwise.
+    A training pass multiplies each unit by an independent multiplier M, all elements of a unit by
+    the same one. The laws here are two-valued: M is `kept_factor(rate)` with the keep probability
+    and 0 otherwise.
     """
 
     name: ClassVar[str]
+
+    @property
+    def sharing(self) -> Sharing:
+        """Which elements share one draw."""
+        ...
 
     def keep_probs(self, rate: float) -> tuple[float, ...]:
         """The keep probabilities that are lawful, the nearest to 1 - rate first."""
@@ -45,7 +52,7 @@ class Law(Protocol):
     def sample(
         self, rng: np.random.Generator, shape: tuple[int, ...], rate: float
     ) -> NDArray[np.bool_]:
-        """Draw the noise: a keep mask of this shape."""
+        """Draw the noise of a call of this shape: a keep mask that broadcasts to it."""
         ...
 
     def apply(self, x: Array, noise: NDArray[np.bool_], rate: float) -> Array:
@@ -56,13 +63,22 @@ class Law(Protocol):
         """One evaluation pass."""
         ...
 
-    def reader(self, x: Array, rate: float, dtype: str) -> Reader:
-        """Prepare the reading of outputs of type `dtype` for this input."""
+    def reader(self, x: Array, rate: float, dtype: str, *, peers: bool = False) -> Reader:
+        """Prepare the reading of outputs of type `dtype` for this input.
+
+        Where it holds the input of several peers, they lie along the first axis.
+        """
         ...
 
     def read(self, x: Array, y: Array, rate: float) -> Reading:
         """The inverse of `apply`: recover the noise from input and output."""
         ...
+
+
+def parameters_of(law: object) -> str:
+    """The parameters of a law that are not the default ones, as Python writes them."""
+    values = ((field, getattr(law, field.name)) for field in fields(law))  # type: ignore[arg-type]
+    return ", ".join(f"{field.name}={value!r}" for field, value in values if value != field.default)
 
 
 @dataclass(frozen=True)
@@ -73,17 +89,26 @@ class TwoValued:
         rate_bits: the keep probability is held as a multiple of 2^-rate_bits: either neighbour of
             1 - rate is lawful, and the closed forms are those of the nearest. The kept factor stays
             that of the rate. None: the keep probability is 1 - rate.
+        unit: the elements that share one draw: `element`, `channel` (all axes but the first two),
+            `channel-last` (all but the first and the last), `sample` (all but the first), or a
+            tuple of the axes that share one.
 
     """
 
+    unit: Unit = "element"
     rate_bits: int | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
+        Sharing(self.unit)  # refuses what is none
         valid_bits(self.rate_bits)
 
     def __str__(self) -> str:
-        bits = "" if self.rate_bits is None else f"rate_bits={self.rate_bits}"
-        return f"{type(self).__name__}({bits})"
+        return f"{type(self).__name__}({parameters_of(self)})"
+
+    @property
+    def sharing(self) -> Sharing:
+        """Which elements share one draw."""
+        return Sharing(self.unit)
 
     def keep_probs(self, rate: float) -> tuple[float, ...]:
         """1 - rate, or its neighbours on the grid, the nearest first."""
@@ -122,8 +147,9 @@ class TwoValued:
     def sample(
         self, rng: np.random.Generator, shape: tuple[int, ...], rate: float
     ) -> NDArray[np.bool_]:
-        """Draw a keep mask: each entry is True with the keep probability."""
-        return np.asarray(rng.random(shape) >= 1 - self.keep_prob(rate))
+        """Draw a keep mask, an entry a unit: True with the keep probability."""
+        drawn = rng.random(self.sharing.kept_dims(shape))
+        return np.asarray(drawn >= 1 - self.keep_prob(rate))
 
     def apply(self, x: Array, noise: NDArray[np.bool_], rate: float) -> Array:
         """Multiply the kept units by the kept factor, in the type of x; the others become 0."""
@@ -136,9 +162,11 @@ class TwoValued:
         """Multiply by the evaluation factor, in the type of x."""
         return np.asarray(x * x.dtype.type(self.evaluation_factor(rate)))
 
-    def reader(self, x: Array, rate: float, dtype: str) -> Reader:
+    def reader(self, x: Array, rate: float, dtype: str, *, peers: bool = False) -> Reader:
         """Prepare the reading of outputs of type `dtype` for this input; rate below 1."""
-        return Reader(x, self.kept_factor(rate), kept_tolerance(dtype, rate), dtype)
+        lead = int(peers)
+        shared = tuple(lead + axis for axis in self.sharing.axes(x.ndim - lead))
+        return Reader(x, self.kept_factor(rate), kept_tolerance(dtype, rate), dtype, shared)
 
     def read(self, x: Array, y: Array, rate: float) -> Reading:
         """Recover the keep mask from x (finite, nowhere 0) and y, and what cannot be."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from dropout_stats.errors import UsageError, did_you_mean
 from dropout_stats.laws.inverted import Inverted
-from dropout_stats.laws.law import Law
+from dropout_stats.laws.law import Law, parameters_of
 from dropout_stats.laws.test_scaled import TestScaled
 
 _LAWS: dict[str, type[Inverted] | type[TestScaled]] = {
@@ -49,9 +49,8 @@ def spelled(law: Law) -> str | None:
     kind = _LAWS.get(law.name)
     if kind is None or type(law) is not kind:
         return None
-    values = {field.name: getattr(law, field.name) for field in fields(kind)}
-    given = [f"{name}={value!r}" for name, value in values.items() if value is not None]
-    return f"{law.name}({', '.join(given)})" if given else law.name
+    given = parameters_of(law)
+    return f"{law.name}({given})" if given else law.name
 
 
 def _parameters(text: str, brackets: str) -> dict[str, Any]:

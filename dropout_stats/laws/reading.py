@@ -8,7 +8,7 @@ implementation may incur.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -71,6 +71,8 @@ class Reading:
         example: the first of them.
         ratios: smallest and largest output/input over the kept units, read only where there are
             violations: equal ends mean one wrong factor for all.
+        torn: how many units have elements that were kept and elements that were dropped.
+        first_torn: the first of them, by the index of its draw.
 
     """
 
@@ -80,6 +82,8 @@ class Reading:
     violations: int = 0
     example: Violation | None = None
     ratios: tuple[float, float] | None = None
+    torn: int = 0
+    first_torn: tuple[int, ...] | None = None
 
     @property
     def digest(self) -> bytes:
@@ -99,10 +103,19 @@ class Reader:
         factor: output/input of a kept unit.
         tolerance: relative tolerance of a kept value.
         dtype: name of the type of the output.
+        shared: the axes along which elements share one draw.
 
     """
 
-    def __init__(self, x: Array, factor: float, tolerance: float, dtype: str) -> None:
+    def __init__(
+        self,
+        x: Array,
+        factor: float,
+        tolerance: float,
+        dtype: str,
+        shared: tuple[int, ...] = (),
+    ) -> None:
+        self._shared = shared
         work = dtypes.working(dtype)
         exact = np.asarray(x, np.float64) * factor
         self._given = np.asarray(x, np.float64)
@@ -120,24 +133,40 @@ class Reader:
         values = y.astype(self._distance.dtype, copy=False)
         np.not_equal(values, 0, out=self._kept)
         np.equal(values, self._verified, out=self._close)
-        kept = int(np.count_nonzero(self._kept))
-        packed = np.packbits(self._kept, bitorder="little")
-        if kept == int(np.count_nonzero(self._close)):
-            return Reading(values.size, kept, packed)
-        return self._compare(values, kept, packed)
+        reading = self._mask(values)
+        # Equal counts mean equal masks, here and below.
+        if int(np.count_nonzero(self._kept)) == int(np.count_nonzero(self._close)):
+            return reading
+        return self._compare(values, reading)
 
-    def _compare(self, values: Array, kept: int, packed: NDArray[np.uint8]) -> Reading:
+    def _mask(self, values: Array) -> Reading:
+        """The draws, whatever the kept values are; a unit that is kept in parts counts as kept."""
+        if not self._shared:
+            packed = np.packbits(self._kept, bitorder="little")
+            return Reading(values.size, int(np.count_nonzero(self._kept)), packed)
+        draws, whole = self._kept.any(axis=self._shared), self._kept.all(axis=self._shared)
+        kept = int(np.count_nonzero(draws))
+        packed = np.packbits(draws, bitorder="little")
+        split = draws != whole
+        torn = int(np.count_nonzero(split))
+        if not torn:
+            return Reading(draws.size, kept, packed)
+        index = tuple(int(i) for i in np.unravel_index(int(np.argmax(split)), split.shape))
+        return Reading(draws.size, kept, packed, torn=torn, first_torn=index)
+
+    def _compare(self, values: Array, reading: Reading) -> Reading:
         with np.errstate(invalid="ignore", over="ignore"):
             np.subtract(values, self._kept_value, out=self._distance)
             np.abs(self._distance, out=self._distance)
             np.less_equal(self._distance, self._allowed, out=self._close)
-        # A kept value is never within its tolerance of zero, so `close` lies inside `kept`: equal
-        # counts mean equal masks. NaN is kept and never close.
-        violations = kept - int(np.count_nonzero(self._close))
+        # A kept value is never within its tolerance of zero, so `close` lies inside `kept`. NaN is
+        # kept and never close.
+        violations = int(np.count_nonzero(self._kept)) - int(np.count_nonzero(self._close))
         np.copyto(self._verified, values, where=self._close)
         if not violations:
-            return Reading(values.size, kept, packed)
-        return Reading(values.size, kept, packed, violations, *self._explain(values))
+            return reading
+        example, ratios = self._explain(values)
+        return replace(reading, violations=violations, example=example, ratios=ratios)
 
     def _explain(self, values: Array) -> tuple[Violation, tuple[float, float] | None]:
         wrong = self._kept & ~self._close

@@ -22,6 +22,7 @@ from dropout_stats.zoo import (
     repeats,
     scale,
     seeds,
+    units,
 )
 from dropout_stats.zoo.core import Core, TestScaledCore
 from dropout_stats.zoo.specimen import Specimen, specimens_of
@@ -39,12 +40,14 @@ _FAMILIES = (
     limits,
     interface,
     seeds,
+    core,
+    correct,
+    units,
 )
+_SPECIMENS = tuple(chain.from_iterable(specimens_of(family) for family in _FAMILIES))
 
-WRONG: tuple[Specimen, ...] = tuple(
-    chain.from_iterable(specimens_of(family) for family in _FAMILIES)
-)
-CORRECT: tuple[Specimen, ...] = specimens_of(core) + specimens_of(correct)
+WRONG: tuple[Specimen, ...] = tuple(s for s in _SPECIMENS if s.is_wrong)
+CORRECT: tuple[Specimen, ...] = tuple(s for s in _SPECIMENS if not s.is_wrong)
 ALL: tuple[Specimen, ...] = WRONG + CORRECT
 
 by_name: Mapping[str, Specimen] = {specimen.name: specimen for specimen in ALL}

@@ -63,8 +63,9 @@ class Core:
         return np.asarray(self.uniforms(shape) >= rate)
 
     def mask(self, shape: tuple[int, ...], rate: float) -> Mask:
-        """Make a keep mask; at the ends of the rate nothing is drawn."""
-        return np.full(shape, rate == 0) if rate in (0, 1) else self.draw(shape, rate)
+        """Make a keep mask, an entry a unit; at the ends of the rate nothing is drawn."""
+        units = self.law.sharing.kept_dims(shape)
+        return np.full(units, rate == 0) if rate in (0, 1) else self.draw(units, rate)
 
     def scale(self, rate: float) -> float:
         """Factor of a kept value, at a rate below 1."""

@@ -163,6 +163,7 @@ class AnotherPassIsDifferentiated(Core):
 
 
 @wrong(
+    "csarofeen/pytorch#1275",
     killed_by="gradient.evaluation",
     diagnosis="the mode does not reach the backward pass",
 )
@@ -175,6 +176,7 @@ class BackwardIgnoresTheMode(Core):
 
 @wrong(
     "torch/nn#614",
+    "PaddlePaddle/Paddle#34293",
     killed_by="gradient.evaluation",
 )
 class NoGradientInEvaluation(Core):

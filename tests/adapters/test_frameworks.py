@@ -114,8 +114,8 @@ def test_a_torch_function_is_adapted_on_request():
 def test_other_dropouts_of_torch_are_refused_rather_than_accused():
     import torch
 
-    for name in ("Dropout2d", "AlphaDropout"):
-        with pytest.raises(ds.HarnessError, match="no other law is known"):
+    for name in ("AlphaDropout", "FeatureAlphaDropout"):
+        with pytest.raises(ds.HarnessError, match="whose law is known"):
             ds.check(f"torch.nn:{name}")
     with pytest.raises(ds.HarnessError, match="rate is fixed"):
         ds.check(torch.nn.Dropout(0.3))
@@ -559,3 +559,21 @@ def test_lanes_that_share_their_key_are_accused():
     )
     report, text = verdict_of(target, rates=(0.3,), checks=["peers.copy"])
     assert report["peers.copy"].verdict == "fail", text
+
+
+@pytest.mark.framework("torch")
+@pytest.mark.parametrize(
+    "spec", ["torch.nn:Dropout1d", "torch.nn:Dropout2d", "torch.nn.functional:dropout3d"]
+)
+def test_torch_drops_channels_whole(spec):
+    report, text = verdict_of(spec, rates=(0.1, 0.9), dtypes=["float32", "bfloat16"])
+    assert report.verdict == "pass", text
+    assert report.law == "inverted(unit='channel')"
+    assert report["support.shared_draw"].verdict == "pass"
+
+
+@pytest.mark.framework("torch")
+def test_a_torch_channel_dropout_is_no_element_dropout():
+    report, text = verdict_of("torch.nn:Dropout1d", law="inverted", rates=(0.3,))
+    assert report["dependence.axes"].verdict == "fail", text
+    assert "unit='channel'" in report.diagnoses[0].fix

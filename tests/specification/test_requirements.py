@@ -24,6 +24,7 @@ PUBLISHED = {
     "R2.2": "limits.rate_one",
     "R3.1": "support.kept_value",
     "R3.2": "support.returned_mask",
+    "R3.3": "support.shared_draw",
     "R4.1": "structure.shapes",
     "R4.2": "structure.layouts",
     "R4.3": "structure.values",
