@@ -1,7 +1,6 @@
-"""Noise that comes from the wrong place, each time with one fault; and correct noise."""
+"""Noise with exactly one fault that the zoo does not have, and correct noise."""
 
 import functools
-import itertools
 import os
 import random
 import threading
@@ -10,6 +9,25 @@ import numpy as np
 from plain import Core
 
 import dropout_stats as ds
+from dropout_stats import zoo
+from dropout_stats.zoo.correct import DrawsFromAKey
+from dropout_stats.zoo.repeats import CachedMask, SeededByTheBuffer
+from dropout_stats.zoo.seeds import (
+    AllSeedsAreOne,
+    DrawsAtRateZero,
+    DrawsFromTheHost,
+    DrawsInEvaluation,
+    EvaluationResetsTheSeed,
+    ForkedProcessesDrawTheSame,
+    IgnoresTheSeed,
+    KeepsItsFirstState,
+    LargeInputsIgnoreTheSeed,
+    ReadsTheAddressOfTheSeed,
+    ReseedsTheHost,
+    SeedZeroIsNone,
+    ThreadsDrawTheSame,
+    TruncatesTheSeed,
+)
 
 
 def declaring(**conventions):
@@ -24,12 +42,6 @@ def declaring(**conventions):
         return functools.update_wrapper(Declares, specimen, updated=())
 
     return decorate
-
-
-class EvaluationSetsBack(Core):
-    def evaluate(self, x, rate):
-        self.rng = np.random.default_rng(7)
-        return super().evaluate(x, rate)
 
 
 class RateZeroSetsBack(Core):
@@ -57,119 +69,17 @@ class AnotherShapeSetsBack(Core):
         return super().train(x, rate)
 
 
-class MaskOfTheAddress(Core):
-    def train(self, x, rate):
-        self.rng = np.random.default_rng(x.ctypes.data ^ x.size)
-        return super().train(x, rate)
-
-
-class MaskOfTheShape(Core):
-    def __init__(self):
-        super().__init__()
-        self.masks = {}
-
-    def mask(self, shape, rate):
-        if shape not in self.masks:
-            self.masks[shape] = super().mask(shape, rate)
-        return self.masks[shape]
-
-
-class SeedIsNotUsed(Core):
-    def seed(self, number):
-        pass
-
-
-class SeedByItsAddress(Core):
-    addresses = itertools.count(1000)
-
-    def seed(self, number):
-        super().seed(next(self.addresses))
-
-
-class ThreadsShareLargeCalls(Core):
-    """Above 10 000 units, the second half is drawn by whichever thread comes first."""
-
-    def uniforms(self, shape):
-        drawn = super().uniforms(shape)
-        if drawn.size > 10_000:
-            half = drawn.reshape(-1)[drawn.size // 2 :]
-            half[...] = np.random.default_rng().random(half.size)
-        return drawn
-
-
-class SeedZeroIsNone(Core):
-    def seed(self, number):
-        self.rng = np.random.default_rng(number or None)
-
-
-class SixteenBitSeeds(Core):
-    def seed(self, number):
-        super().seed(number & 0xFFFF)
-
-
-class SeedsByHalves(Core):
-    def seed(self, number):
-        super().seed(number // 2)
-
-
-class FirstSeedWins(Core):
-    first = None
-
-    def seed(self, number):
-        if self.first is None:
-            self.first = number
-        super().seed(self.first)
-
-
-class SeedIsReadOnce(Core):
-    """The state is made at first use, and a later seed does not reach it."""
-
-    state = None
-
-    def seed(self, number):
-        self.number = number
-
-    def uniforms(self, shape):
-        if self.state is None:
-            self.state = np.random.default_rng(self.number)
-        return self.state.random(shape)
-
-
-@declaring(idle_draws="none")
-class DrawsAtRateZero(Core):
-    pass
-
-
-@declaring(idle_draws="none")
-class DrawsInEvaluation(Core):
-    def train(self, x, rate):
-        return super().train(x, rate) if rate else x.copy()
-
-    def evaluate(self, x, rate):
-        self.uniforms(x.shape)
-        return super().evaluate(x, rate)
-
-
-class SeedsNumPy(Core):
-    def train(self, x, rate):
-        np.random.seed(42)
-        return super().train(x, rate)
-
-
 class SeedsPython(Core):
     def evaluate(self, x, rate):
         random.seed(42)
         return super().evaluate(x, rate)
 
 
-class DrawsFromNumPy(Core):
-    def uniforms(self, shape):
-        return super().uniforms(shape) * 1.0 + 0.0 * np.random.random_sample()
-
-
 @declaring(randomness="global")
-class SeedsNumPyThoughGlobal(SeedsNumPy):
-    pass
+class SeedsNumPyThoughGlobal(Core):
+    def train(self, x, rate):
+        np.random.seed(42)
+        return super().train(x, rate)
 
 
 class Host:
@@ -207,30 +117,11 @@ class SetsItsHost(TouchesItsHost):
 
 
 @declaring(threads="independent")
-class EveryThreadTheSame(Core):
-    """Each thread has a generator of its own, and all of them start alike."""
-
-    def __init__(self):
-        super().__init__()
-        self.own = threading.local()
-
-    def uniforms(self, shape):
-        if not hasattr(self.own, "rng"):
-            self.own.rng = np.random.default_rng(5)
-        return self.own.rng.random(shape)
-
-
-@declaring(threads="independent")
 class RaisesInThreads(Core):
     def train(self, x, rate):
         if threading.current_thread() is not threading.main_thread():
             raise RuntimeError("only in the main thread")
         return super().train(x, rate)
-
-
-@declaring(workers="independent")
-class InheritsItsGenerator(Core):
-    pass
 
 
 @declaring(workers="independent")
@@ -246,31 +137,30 @@ class RaisesInWorkers(Core):
 
 
 KILLED_BY = {
-    EvaluationSetsBack: "randomness.fresh",
+    EvaluationResetsTheSeed: "randomness.fresh",
     RateZeroSetsBack: "randomness.fresh",
     BackwardSetsBack: "randomness.fresh",
     AnotherShapeSetsBack: "randomness.fresh",
-    MaskOfTheAddress: "randomness.fresh",
-    MaskOfTheShape: "randomness.fresh",
-    SeedIsNotUsed: "randomness.seed_repeats",
-    SeedByItsAddress: "randomness.seed_repeats",
-    ThreadsShareLargeCalls: "randomness.seed_repeats",
+    SeededByTheBuffer: "randomness.fresh",
+    CachedMask: "randomness.fresh",
+    IgnoresTheSeed: "randomness.seed_repeats",
+    ReadsTheAddressOfTheSeed: "randomness.seed_repeats",
+    LargeInputsIgnoreTheSeed: "randomness.seed_repeats",
     SeedZeroIsNone: "randomness.seed_repeats",
-    SixteenBitSeeds: "randomness.seeds_differ",
-    SeedsByHalves: "randomness.seeds_differ",
-    FirstSeedWins: "randomness.seed_is_read",
-    SeedIsReadOnce: "randomness.seed_is_read",
+    TruncatesTheSeed: "randomness.seeds_differ",
+    AllSeedsAreOne: "randomness.seed_is_read",
+    KeepsItsFirstState: "randomness.seed_is_read",
     DrawsAtRateZero: "randomness.idle",
     DrawsInEvaluation: "randomness.idle",
-    SeedsNumPy: "randomness.host_generators",
+    ReseedsTheHost: "randomness.host_generators",
     SeedsPython: "randomness.host_generators",
-    DrawsFromNumPy: "randomness.host_generators",
+    DrawsFromTheHost: "randomness.host_generators",
     SeedsNumPyThoughGlobal: "randomness.host_generators",
     TouchesItsHost: "randomness.host_generators",
     SetsItsHost: "randomness.host_generators",
-    EveryThreadTheSame: "randomness.threads",
+    ThreadsDrawTheSame: "randomness.threads",
     RaisesInThreads: "randomness.threads",
-    InheritsItsGenerator: "randomness.forks",
+    ForkedProcessesDrawTheSame: "randomness.forks",
     RaisesInWorkers: "randomness.forks",
 }
 
@@ -284,28 +174,10 @@ class DrawsGlobally(Core):
         return np.random.random_sample(shape)
 
 
-class Keyed:
-    """A function of its key; whatever it may keep is none of the noise."""
+class Keyed(DrawsFromAKey):
+    """It promises no more than that it takes a key."""
 
-    def target(self, **changes):
-        def train(x, rate, *, key):
-            core = Core()
-            core.seed(key)
-            return core.train(x, rate)
-
-        def vjp(x, dy, rate, *, key):
-            core = Core()
-            core.seed(key)
-            return core.vjp(x, dy, rate)
-
-        parts = {"train": train, "vjp": vjp, "evaluate": Core().evaluate, "name": "Keyed"}
-        return ds.Target(**{**parts, "conventions": ds.Conventions(randomness="key"), **changes})
-
-
-@declaring(idle_draws="none")
-class DrawsNothingWhereNothingDrops(Core):
-    def mask(self, shape, rate):
-        return super().mask(shape, rate) if rate else np.ones(shape, bool)
+    conventions = ds.Conventions(randomness="key")
 
 
 class StartsFromNumPy(Core):
@@ -355,38 +227,19 @@ class LehmerSeeds(Core):
 
 
 @declaring(randomness="unspecified")
-class SeededElsewhere(SeedIsNotUsed):
+class SeededElsewhere(IgnoresTheSeed):
     """An adapter seeds its framework; the function has a generator of its own."""
-
-
-@declaring(threads="independent")
-class OneGeneratorUnderALock(Core):
-    """NumPy's generators lock themselves."""
-
-
-@declaring(workers="independent", threads="independent")
-class StartsAnewAfterAFork(Core):
-    def __init__(self):
-        super().__init__()
-        self.pid = os.getpid()
-
-    def uniforms(self, shape):
-        if os.getpid() != self.pid:
-            self.pid, self.rng = os.getpid(), np.random.default_rng()
-        return super().uniforms(shape)
 
 
 CORRECT = (
     Core,
+    zoo.Core,
     DrawsGlobally,
     Keyed,
-    DrawsNothingWhereNothingDrops,
     StartsFromNumPy,
     PutsNumPyBack,
     RefusesLongSeeds,
     IgnoresHighBits,
     LehmerSeeds,
     SeededElsewhere,
-    OneGeneratorUnderALock,
-    StartsAnewAfterAFork,
 )

@@ -214,8 +214,9 @@ def test_inputs_do_not_follow_the_seed_that_the_target_gets():
 
     def train(x, rate):
         y = core.train(x, rate)
-        for sign in (True, False):
-            kept[sign].append((y[(x > 0) == sign] != 0).mean())
+        if rate == 0.3 and x.size > 1000:  # a few units say nothing
+            for sign in (True, False):
+                kept[sign].append((y[(x > 0) == sign] != 0).mean())
         return y
 
     core = zoo.Core()

@@ -1,6 +1,5 @@
 """Rounding of kept values, and rates that a coarse threshold cannot hold."""
 
-import ml_dtypes
 import numpy as np
 import plain
 import pytest
@@ -8,7 +7,12 @@ import pytest
 import dropout_stats as ds
 from dropout_stats.laws.grid import keep_probs
 from dropout_stats.zoo.correct import ComputesInDouble, DividesByKeepProb
-from dropout_stats.zoo.precision import EightBitThreshold
+from dropout_stats.zoo.precision import (
+    ComputesInHalfPrecision,
+    EightBitThreshold,
+    HalfPrecisionScale,
+    RateInBfloat16,
+)
 from dropout_stats.zoo.rate import AppliedTwice, SwappedMask
 
 COARSE = {"rates": (0.1, 0.3, 0.9), "resolution": 2**-5, "seed": 43}
@@ -31,13 +35,6 @@ class TailInAnotherPrecision(plain.Core):
         return y
 
 
-class ScaleInBfloat16(plain.Core):
-    """Outside what rounding in float32 explains."""
-
-    def scale(self, rate):
-        return float(ml_dtypes.bfloat16(1 / (1 - rate)))
-
-
 class TableForRepeatedInputs(plain.Core):
     """A shortcut for inputs that repeat, in half precision; other checks feed distinct ones."""
 
@@ -48,7 +45,9 @@ class TableForRepeatedInputs(plain.Core):
         return y
 
 
-@pytest.mark.parametrize("specimen", [ScaleInBfloat16, TableForRepeatedInputs])
+@pytest.mark.parametrize(
+    "specimen", [HalfPrecisionScale, ComputesInHalfPrecision, TableForRepeatedInputs]
+)
 def test_a_value_that_no_rounding_explains_fails(specimen):
     found, _ = values_of(specimen)
     assert found.verdict == "fail"
@@ -95,11 +94,6 @@ class CoarseUniforms(plain.Core):
 
 class SevenBitUniforms(CoarseUniforms):
     bits = 7
-
-
-class RateInBfloat16(plain.Core):
-    def mask(self, shape, rate):
-        return self.uniforms(shape) >= float(ml_dtypes.bfloat16(rate))
 
 
 class BytesBelowARoundedThreshold(plain.Core):

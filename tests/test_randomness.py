@@ -13,11 +13,16 @@ import specimens_randomness as noise
 import dropout_stats as ds
 from dropout_stats import zoo
 from dropout_stats.checks import forking
-from dropout_stats.checks.noise import calls_to_differ
+from dropout_stats.checks.fingerprints import calls_to_differ
 from dropout_stats.errors import TargetError
 from dropout_stats.references import reference
 from dropout_stats.zoo.correct import ReusesItsBuffer
 from dropout_stats.zoo.rate import NeverDrops
+from dropout_stats.zoo.seeds import (
+    EvaluationResetsTheSeed,
+    ReadsTheAddressOfTheSeed,
+    ReseedsTheHost,
+)
 
 RANDOMNESS = {"rates": (0.1, 0.3, 0.9), "checks": ["randomness.*"], "seed": 12}
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -129,7 +134,7 @@ def test_a_target_without_noise_is_not_blamed_on_its_seed(specimen):
 
 
 def test_what_sets_the_generator_back_is_named():
-    found = judge(noise.EvaluationSetsBack)["randomness.fresh"]
+    found = judge(EvaluationResetsTheSeed)["randomness.fresh"]
     assert "after an evaluation pass" in found.message
 
 
@@ -226,7 +231,7 @@ def test_draws_of_idle_passes_are_observed_until_they_are_declared():
 
 def test_idle_draws_are_not_judged_by_a_seed_that_does_not_repeat():
     declared = ds.Conventions(randomness="owned", idle_draws="none")
-    report = judge(noise.SeedByItsAddress, conventions=declared)
+    report = judge(ReadsTheAddressOfTheSeed, conventions=declared)
     assert report["randomness.idle"].verdict == "not-applicable"
 
 
@@ -275,7 +280,7 @@ def test_another_thread_that_draws_is_not_held_against_the_target():
     assert report.verdict == "pass", str(report)
 
 
-@pytest.mark.parametrize("specimen", [noise.SeedsNumPy, noise.SeedsNumPyThoughGlobal])
+@pytest.mark.parametrize("specimen", [ReseedsTheHost, noise.SeedsNumPyThoughGlobal])
 def test_a_generator_that_is_set_is_named(specimen):
     found = judge(specimen)["randomness.host_generators"]
     assert "train" in found.message

@@ -9,8 +9,11 @@ from dropout_stats.checks import pointwise, spaces
 from dropout_stats.checks.search import smallest
 from dropout_stats.checks.single import FILLINGS, LAYOUTS, Call, make
 from dropout_stats.dtypes import KNOWN
+from dropout_stats.zoo.correct import ScaleInsideTheMask
 from dropout_stats.zoo.gradient import UnmaskedGradient
-from dropout_stats.zoo.scale import ScaledInBothModes
+from dropout_stats.zoo.interface import PermutesStridedValues
+from dropout_stats.zoo.limits import CleansNaN, InfinityTimesZero
+from dropout_stats.zoo.scale import ScaledInBothModes, TailIsNotScaled
 
 COARSE = {"rates": (0.1, 0.3, 0.9), "resolution": 2**-5, "seed": 41}
 STRUCTURE = {**COARSE, "checks": ["structure.*"]}
@@ -18,16 +21,6 @@ STRUCTURE = {**COARSE, "checks": ["structure.*"]}
 
 def judge(target, **options):
     return ds.check(target, **{**STRUCTURE, **options})
-
-
-class TailIsNotScaled(plain.Core):
-    """The body of a vector loop scales, its tail does not; other checks call with powers of 2."""
-
-    def apply(self, x, mask, rate):
-        y = super().apply(x, mask, rate)
-        body = x.size - x.size % 4
-        y.reshape(-1)[body:] = (x * mask).reshape(-1)[body:]
-        return y
 
 
 class ShiftedAboveTenThousand(plain.Core):
@@ -43,6 +36,8 @@ class FailsInFiveDimensions(plain.Core):
 
 
 class GradientIsWrongInOneDimension(plain.Core):
+    """Wrong whatever its mask is, so that one unit shows it."""
+
     def vjp(self, x, dy, rate):
         y, dx = super().vjp(x, dy, rate)
         return y, dx if x.ndim != 1 else dy
@@ -51,13 +46,6 @@ class GradientIsWrongInOneDimension(plain.Core):
 class EvaluationIsWrongForOddSizes(plain.Core):
     def evaluate(self, x, rate):
         return x * x.dtype.type(1.5) if x.size % 2 else x.copy()
-
-
-class IgnoresStrides(plain.Core):
-    """Walks through memory, and takes what it meets for the order of the indices."""
-
-    def apply(self, x, mask, rate):
-        return super().apply(x.ravel(order="K").reshape(x.shape), mask, rate)
 
 
 class WritesIntoFortranInput(plain.Core):
@@ -78,11 +66,6 @@ class WritesBetweenTheColumns(plain.Core):
 class ZerosBecomeSmall(plain.Core):
     def apply(self, x, mask, rate):
         return super().apply(np.where(x == 0, x.dtype.type(1e-3), x), mask, rate)
-
-
-class CleansNaN(plain.Core):
-    def apply(self, x, mask, rate):
-        return super().apply(np.nan_to_num(x, nan=0, posinf=np.inf, neginf=-np.inf), mask, rate)
 
 
 class InfinityLosesItsSign(plain.Core):
@@ -114,7 +97,7 @@ KILLED_BY = {
     FailsInFiveDimensions: "structure.shapes",
     GradientIsWrongInOneDimension: "structure.shapes",
     EvaluationIsWrongForOddSizes: "structure.shapes",
-    IgnoresStrides: "structure.layouts",
+    PermutesStridedValues: "structure.layouts",
     WritesIntoFortranInput: "structure.layouts",
     WritesBetweenTheColumns: "structure.layouts",
     ZerosBecomeSmall: "structure.values",
@@ -130,7 +113,7 @@ SMALLEST = {
     FailsInFiveDimensions: "train(x of shape (1, 1, 1, 1, 1) float32, rate=0.3)",
     GradientIsWrongInOneDimension: "vjp(x of shape (1,) float32, rate=0.3)",
     EvaluationIsWrongForOddSizes: "evaluate(x of shape (1,) float32, rate=0.3)",
-    IgnoresStrides: "train(x of shape (2, 3) float32, in Fortran order, rate=0.3)",
+    PermutesStridedValues: "train(x of shape (2, 3) float32, in Fortran order, rate=0.3)",
     ZerosBecomeSmall: "train(x of shape (3,) float32, with zeros of both signs, rate=0.3)",
     ScaleOfARoundedRate: "train(x of shape (3,) float32, rate=1e-06)",
 }
@@ -193,20 +176,6 @@ class RefusesScalarsAndEmpties(plain.Core):
         return super().train(x, rate)
 
 
-class MultipliesByTheMask(plain.Core):
-    def apply(self, x, mask, rate):
-        if rate == 1:
-            return np.zeros_like(x)
-        return x * (mask * x.dtype.type(self.scale(rate))).astype(x.dtype)
-
-
-class ScalesFirst(plain.Core):
-    def apply(self, x, mask, rate):
-        if rate == 1:
-            return np.zeros_like(x)
-        return (x * x.dtype.type(self.scale(rate))) * mask.astype(x.dtype)
-
-
 class FlushesSubnormals(plain.Core):
     def flush(self, x):
         return np.where(np.abs(x) < np.finfo(x.dtype).smallest_normal, x.dtype.type(0), x)
@@ -234,8 +203,8 @@ SPARED = {
     RefusesStrides: "refuses an input in",
     RefusesNaN: "refuses an input with NaN: raised FloatingPointError: not finite",
     RefusesScalarsAndEmpties: None,
-    MultipliesByTheMask: "a dropped NaN stays NaN, a dropped infinity becomes NaN",
-    ScalesFirst: "a dropped NaN stays NaN, a dropped infinity becomes NaN",
+    ScaleInsideTheMask: "a dropped NaN stays NaN, a dropped infinity becomes NaN",
+    InfinityTimesZero: "a dropped NaN stays NaN, a dropped infinity becomes NaN",
     FlushesSubnormals: "subnormal numbers may become 0",
     Saturates: None,
     ReturnsItsInputAtRateZero: "the training pass may return its input itself",
@@ -267,7 +236,7 @@ def test_correct_dropouts_pass_in_every_type(specimen, seed):
 def test_a_declared_fate_of_dropped_nan_is_held():
     for specimen, right, wrong in (
         (plain.Core, "zero", "propagate"),
-        (MultipliesByTheMask, "propagate", "zero"),
+        (ScaleInsideTheMask, "propagate", "zero"),
     ):
         for declared in (right, wrong):
             conventions = ds.Conventions(rate_domain="[0, 1]", dropped_nonfinite=declared)

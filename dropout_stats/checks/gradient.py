@@ -25,7 +25,7 @@ from dropout_stats.checks.differentiation import (
     gradient_tolerance,
     passes_needed,
 )
-from dropout_stats.checks.noise import draw_from, mask_of
+from dropout_stats.checks.fingerprints import draw_from, mask_of
 from dropout_stats.laws import Violation
 from dropout_stats.laws.sharing import Sharing
 from dropout_stats.results import Case, Evidence, Finding

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dropout_stats.checks import forking
 from dropout_stats.checks.bench import Bench
 from dropout_stats.checks.check import Probe
-from dropout_stats.checks.noise import (
+from dropout_stats.checks.fingerprints import (
     NO_NOISE,
     calls_to_differ,
     draw,

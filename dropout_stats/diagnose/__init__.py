@@ -7,9 +7,14 @@ from dataclasses import replace
 
 from dropout_stats.diagnose.accounting import Named, account
 from dropout_stats.diagnose.causes import blames_draws, name_causes
+from dropout_stats.diagnose.densities import name_noise
 from dropout_stats.diagnose.failures import Failures, failures_of
-from dropout_stats.diagnose.matching import explaining, partly_explaining, same_at_all_rates
-from dropout_stats.diagnose.noise import name_noise
+from dropout_stats.diagnose.matching import (
+    explaining,
+    has_another_rate,
+    partly_explaining,
+    same_at_all_rates,
+)
 from dropout_stats.diagnose.quantised import quantised
 from dropout_stats.diagnose.signatures import Signature
 from dropout_stats.laws import Law, is_two_valued
@@ -26,6 +31,12 @@ _NO_RATE = Diagnosis(
     "the rate does not reach the mask",
     "the share of kept units is the same at all rates that were tried",
     "hand the rate on to the place where the mask is drawn",
+)
+_ANOTHER_RATE = Diagnosis(
+    "another rate is used throughout",
+    "the share of kept units and their scale belong to each other, but to another rate than the "
+    "one that was handed over. The mean is right, so a test of the mean cannot see it",
+    "use the rate as it is handed over; look at schedules and at rates that are stored elsewhere",
 )
 # What fails where a share of kept units, a kept value or an evaluation pass is wrong.
 _BY_KEEP = ("rate.marginal", "moments.*")
@@ -69,6 +80,8 @@ def _signatures(results: Sequence[Result], law: Law, failures: Failures) -> list
         return []
     if not found and same_at_all_rates(results):
         return [_of_keep(_NO_RATE)]
+    if not found and has_another_rate(results, law):
+        return [Named(_ANOTHER_RATE, (*_BY_KEEP, *_BY_KEPT), _ENDS)]
     coarse = [] if found else [_of_keep(diagnosis) for diagnosis in quantised(results, law)]
     return [*coarse, *map(_of_signature, found or partly_explaining(results, law))]
 

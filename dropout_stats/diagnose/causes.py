@@ -42,6 +42,7 @@ class Cause:
         )
 
 
+_NO_FACTOR = ("They have no common factor",)
 _COUNTED = ("position.*", "dependence.*", "input.*", "calls.*", "peers.*")
 _BY_DRAWS = ("rate.marginal", "moments.*", "randomness.*", "dependence.*", "calls.*")
 _SHARED = (
@@ -225,6 +226,13 @@ OTHERS: tuple[Cause, ...] = (
         "0 times infinity",
         "a dropped infinity or NaN does not become 0, though that is declared",
         "select (`where`) instead of multiplying by the mask",
+        says=["became nan", "though a dropped NaN was declared"],
+    ),
+    _cause(
+        ["structure.values"],
+        "unusual values are changed",
+        "ordinary inputs are right; zeros, NaN, infinities, subnormal or very large ones are not",
+        "scale or drop every value as it is; do not clean, clip or replace any",
     ),
     _cause(
         ["support.returned_mask"],
@@ -341,6 +349,15 @@ OTHERS: tuple[Cause, ...] = (
         "a child process goes on from a copy of its parent's generator",
         "reseed after a fork, or derive the seed from the number of the worker",
     ),
+    _cause(
+        ["support.kept_value"],
+        "kept values have no common factor",
+        "kept units of one call are multiplied by different factors, or by one of either sign: "
+        "the mask is not one of zeros and ones, or the scale depends on the place or on the value",
+        "multiply by a mask of zeros and ones and by one scale",
+        says=_NO_FACTOR,
+        follows=["rate.marginal", "structure.*", "precision.*", "gradient.*"],
+    ),
 )
 
 
@@ -388,6 +405,8 @@ def _explained_by_exact(failures: Failures) -> set[str]:
     gone: set[str] = set()
     if "support.kept_value" in failures.checks:
         gone.add("gradient.forward")
+        if failures.say("support.kept_value", _NO_FACTOR):
+            gone.add("gradient.linear")
     if any(failures.in_usual_calls(c) for c in ("support.kept_value", "rate.marginal")):
         # Then generated calls are wrong as well.
         gone |= {c for c in failures.checks if _matches(c, ("structure.*", "precision.*"))}

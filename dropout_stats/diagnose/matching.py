@@ -15,6 +15,8 @@ from dropout_stats.laws import Law, is_two_valued, two_valued
 from dropout_stats.laws.reading import kept_tolerance
 from dropout_stats.results import Result
 
+_LAWFUL = Signature("", "", "")
+
 
 @dataclass(frozen=True)
 class Observed:
@@ -46,6 +48,17 @@ def same_at_all_rates(results: Sequence[Result]) -> bool:
     low = max((one.keep[0] for one in seen if one.keep), default=0.0)
     high = min((one.keep[1] for one in seen if one.keep), default=1.0)
     return len({one.rate for one in seen}) > 1 and 0 < low <= high < 1
+
+
+def has_another_rate(results: Sequence[Result], law: Law) -> bool:
+    """Whether kept units and their factor give the right mean, though neither is the law's."""
+    seen = [(one.rate, one.keep, one.kept) for one in _observe(results) if one.keep and one.kept]
+    return bool(seen) and all(
+        law.mean(rate) == 1
+        and low <= 1 / kept <= high
+        and not low <= law.keep_probs(rate)[0] <= high
+        for rate, (low, high), kept in seen
+    )
 
 
 def _of(law: Law) -> list[Signature]:
@@ -127,9 +140,8 @@ def _is_part(s: Signature, observed: Sequence[Observed], law: Law) -> bool:
 
 def _deviates(s: Signature, observed: Sequence[Observed], law: Law) -> bool:
     """Whether what was observed is the bug's rather than the law's."""
-    lawful = Signature("", "", "")
-    return not _explains(lawful, observed, law) and any(
-        _expected(s, law, seen.rate) != _expected(lawful, law, seen.rate) for seen in observed
+    return not _explains(_LAWFUL, observed, law) and any(
+        _expected(s, law, seen.rate) != _expected(_LAWFUL, law, seen.rate) for seen in observed
     )
 
 

@@ -12,9 +12,7 @@ _SEED = 2014
 # Checks that no specimen is made for alone, each with one that breaks it beside others.
 _SHOWN_BY = {
     "interface.degenerate": "LastColumnIsKept",
-    "structure.rates": "HalfPrecisionScale",
     "moments.noise_mean": "EvaluationForgetsTheScale",
-    "moments.variance": "SwappedBoth",
 }
 
 

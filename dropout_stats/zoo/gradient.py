@@ -150,7 +150,33 @@ class DifferentiatedPassForgetsTheScale(Core):
 
 
 @wrong(
+    "FluxML/Zygote.jl#583",
+    killed_by="gradient.forward",
+    diagnosis="a differentiated pass is not the training pass",
+)
+class AnotherPassIsDifferentiated(Core):
+    """Under differentiation a copy of the training pass runs, which scales neither y nor dx."""
+
+    def vjp(self, x: Array, dy: Array, rate: float) -> tuple[Array, Array]:
+        mask = self.mask(x.shape, rate)
+        return np.asarray(x * mask), np.asarray(dy * mask)
+
+
+@wrong(
+    "csarofeen/pytorch#1275",
+    killed_by="gradient.evaluation",
+    diagnosis="the mode does not reach the backward pass",
+)
+class BackwardIgnoresTheMode(Core):
+    """The backward pass of an evaluation pass is that of a training pass."""
+
+    def evaluate_vjp(self, x: Array, dy: Array, rate: float) -> tuple[Array, Array]:
+        return self.evaluate(x, rate), self.vjp(x, dy, rate)[1]
+
+
+@wrong(
     "torch/nn#614",
+    "PaddlePaddle/Paddle#34293",
     killed_by="gradient.evaluation",
 )
 class NoGradientInEvaluation(Core):

@@ -44,6 +44,14 @@ class AcceptsAnyRate(Core):
         pass
 
 
+@wrong(killed_by="structure.values", diagnosis="unusual values are changed")
+class CleansNaN(Core):
+    """NaN in the input is replaced by 0, which hides a network that diverges."""
+
+    def apply(self, x: Array, mask: Mask, rate: float) -> Array:
+        return super().apply(np.where(np.isnan(x), x.dtype.type(0), x), mask, rate)
+
+
 @wrong(
     "pytorch/pytorch#59421",
     killed_by="structure.values",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -34,6 +35,19 @@ class SixteenthsOfARate(Core):
 
     def draw(self, shape: tuple[int, ...], rate: float) -> Mask:
         return super().draw(shape, round(16 * rate) / 16)
+
+
+@wrong(
+    killed_by="rate.marginal",
+    diagnosis="the rate is rounded to bfloat16",
+    resolution=2.0**-9,
+)
+class RateInBfloat16(Core):
+    """The rate is rounded to eight significant bits before the mask is drawn."""
+
+    def draw(self, shape: tuple[int, ...], rate: float) -> Mask:
+        digits, exponent = math.frexp(rate)
+        return super().draw(shape, math.ldexp(round(digits * 2**8), exponent - 8))
 
 
 @wrong(

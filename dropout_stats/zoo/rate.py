@@ -128,6 +128,22 @@ class AppliedAtEveryHop(Core):
 
 
 @wrong(
+    "qubvel/efficientnet#135",
+    "NVIDIA-NeMo/Speech#6120",
+    killed_by="moments.variance",
+    diagnosis="another rate is used throughout",
+)
+class ScheduleStopsHalfway(Core):
+    """A schedule over the depth reaches half of the rate: mean and evaluation are right."""
+
+    def mask(self, shape: tuple[int, ...], rate: float) -> Mask:
+        return super().mask(shape, rate / 2)
+
+    def scale(self, rate: float) -> float:
+        return super().scale(rate / 2)
+
+
+@wrong(
     "frgfm/holocron#156",
     killed_by="rate.marginal",
     diagnosis="the rate does not reach the mask",

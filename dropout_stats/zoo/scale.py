@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
+
+import numpy as np
 
 from dropout_stats.laws import Inverted, TestScaled
 from dropout_stats.laws.reading import Array
 from dropout_stats.target import Target
-from dropout_stats.zoo.core import Core, TestScaledCore
+from dropout_stats.zoo.core import Core, Mask, TestScaledCore
 from dropout_stats.zoo.specimen import wrong
 
 
@@ -54,6 +57,17 @@ class SequencesScaledByTheRate(Core):
         return super().train(x, rate)
 
 
+@wrong(killed_by="structure.shapes", diagnosis="wrong for some shapes")
+class TailIsNotScaled(Core):
+    """Units are processed four at a time, and what is left at the end is not scaled."""
+
+    def apply(self, x: Array, mask: Mask, rate: float) -> Array:
+        y = super().apply(x, mask, rate)
+        body = x.size // 4 * 4
+        y.flat[body:] = (x * mask).flat[body:]
+        return y
+
+
 @wrong(
     "CSTR-Edinburgh/mlpractical#32",
     killed_by="support.kept_value",
@@ -76,6 +90,23 @@ class MultipliedByKeepProb(Core):
 
     def scale(self, rate: float) -> float:
         return 1 - rate
+
+
+@wrong(
+    "miguelvr/dropblock#8",
+    killed_by="support.kept_value",
+    diagnosis="kept values have no common factor",
+)
+class OverlapsFlipTheSign(Core):
+    """Two draws are subtracted from a mask of ones, which is -1 where both of them drop."""
+
+    def draw(self, shape: tuple[int, ...], rate: float) -> Mask:
+        each = 1 - math.sqrt(1 - rate)
+        drops: Any = [~Core.draw(self, shape, each) for _ in range(2)]
+        return np.asarray(1 - np.sum(drops, axis=0))
+
+    def apply(self, x: Array, mask: Mask, rate: float) -> Array:
+        return super().apply(x * mask.astype(x.dtype), mask, rate)
 
 
 @wrong(

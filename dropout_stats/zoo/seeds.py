@@ -101,6 +101,19 @@ class CountsItsSeedings(Core):
 
 
 @wrong(
+    "NeuralEnsemble/PyNN#214",
+    "open-edge-platform/anomalib#3738",
+    killed_by="randomness.seed_repeats",
+    diagnosis=_NO_REPEAT,
+)
+class SeedZeroIsNone(Core):
+    """The seed 0 is taken for none: `if seed` stands where `if seed is not None` belongs."""
+
+    def seed(self, number: int | None) -> None:
+        super().seed(number or None)
+
+
+@wrong(
     "aws-neuron/aws-neuron-sdk#724",
     killed_by="randomness.seeds_differ",
     diagnosis="the seed is cut short",
@@ -156,6 +169,18 @@ class ReseedsTheHost(Core):
 
 
 @wrong(
+    killed_by="randomness.host_generators",
+    diagnosis="a generator of the whole program is touched",
+)
+class DrawsFromTheHost(Core):
+    """Each call draws a seed from the global generator of NumPy as a default, and needs none."""
+
+    def uniforms(self, shape: tuple[int, ...]) -> Array:
+        np.random.randint(2**31)
+        return super().uniforms(shape)
+
+
+@wrong(
     "pytorch/pytorch#136656",
     "PaddlePaddle/Paddle#70527",
     killed_by="randomness.idle",
@@ -166,6 +191,18 @@ class DrawsAtRateZero(Core):
 
     def mask(self, shape: tuple[int, ...], rate: float) -> Mask:
         return self.draw(shape, rate)
+
+
+@wrong(
+    killed_by="randomness.idle",
+    diagnosis="randomness is used up where nothing is dropped",
+)
+class DrawsInEvaluation(Core):
+    """An evaluation pass draws a mask and does not use it; the masks that follow are others."""
+
+    def evaluate(self, x: Array, rate: float) -> Array:
+        self.mask(x.shape, rate)
+        return super().evaluate(x, rate)
 
 
 @wrong(

@@ -10,8 +10,9 @@ from dropout_stats import checks, zoo
 THREAD = re.compile(r"[\w.-]+/[\w.-]+#\d+")
 CHECK = re.compile(r"[a-z]+\.[a-z_]+")
 NEVER_FAIL = {"interface.degenerate"}  # it records
-# Readings of the counts that fail with the others of their kind; no fault is theirs alone.
-READINGS = {"moments.noise_mean", "moments.variance"}
+# With a right mean of the training pass and a right evaluation pass, their difference is right:
+# where this fails, `moments.mean` or `inference.law` fails, too.
+RESTATES = {"moments.noise_mean"}
 
 
 def test_names_are_unique_and_lead_to_the_specimen():
@@ -43,12 +44,15 @@ def test_a_correct_one_has_nothing_to_be_accused_of():
 
 def test_every_check_that_can_fail_has_a_specimen():
     killers = {specimen.killed_by for specimen in zoo.WRONG}
-    assert set(checks.by_id) - NEVER_FAIL - READINGS <= killers
+    assert set(checks.by_id) - NEVER_FAIL - RESTATES <= killers
 
 
-def test_most_faults_come_from_a_thread():
-    made_up = [specimen.name for specimen in zoo.WRONG if not specimen.threads]
-    assert len(made_up) < len(zoo.WRONG) / 4, made_up
+def test_most_faults_of_dropout_come_from_a_thread():
+    """Of other units and other noise fewer bugs are reported: their faults carry over."""
+    plain = (ds.laws.Inverted(), ds.laws.TestScaled())
+    of_dropout = [one for one in zoo.WRONG if one.build().law in plain]
+    made_up = [specimen.name for specimen in of_dropout if not specimen.threads]
+    assert len(made_up) < len(of_dropout) / 4, made_up
 
 
 def test_two_targets_of_a_specimen_share_nothing():

@@ -1,0 +1,84 @@
+"""Dropouts that are right by themselves and wrong in their wrapper: jit, vmap, scan, checkpoint."""
+
+import pytest
+
+import dropout_stats as ds
+
+COARSE = {"rates": (0.1, 0.9), "resolution": 2**-5, "seed": 20, "skip": ["structure.*"]}
+KEYED = ds.Conventions(randomness="key", ndims=(2, 4), max_shapes=2)
+
+
+def judge(target, **options):
+    report = ds.check(target, **{**COARSE, **options})
+    assert "error" not in {result.verdict for result in report.results}, str(report)
+    return report, {result.check for result in report.failures}
+
+
+def bernoulli(x, rate, key):
+    import jax
+
+    kept = jax.random.bernoulli(key, 1 - rate, x.shape)
+    return jax.numpy.where(kept, x / (1 - rate), 0).astype(x.dtype)
+
+
+@pytest.mark.framework("jax")
+def test_a_key_that_is_baked_into_a_compiled_function_repeats_its_mask():
+    import jax
+
+    key = jax.random.key(0)
+    report, failed = judge(jax.jit(lambda x, rate: bernoulli(x, rate, key)))
+    assert "calls.repeated_mask" in failed, str(report)
+    assert report.diagnoses[0].name == "the same mask comes back"
+
+
+@pytest.mark.framework("jax")
+@pytest.mark.parametrize("wrapper", ["vmap", "scan"])
+def test_a_key_that_is_not_split_gives_all_lanes_or_steps_one_mask(wrapper):
+    import jax
+
+    def mapped(x, rate, key):
+        return jax.vmap(lambda row: bernoulli(row, rate, key))(x)
+
+    def scanned(x, rate, key):
+        return jax.lax.scan(lambda _, row: (0, bernoulli(row, rate, key)), 0, x)[1]
+
+    report, failed = judge(jax.jit({"vmap": mapped, "scan": scanned}[wrapper]), conventions=KEYED)
+    assert "dependence.axes" in failed, str(report)
+    assert report.diagnoses[0].name == "units do not draw independently"
+
+
+@pytest.mark.framework("jax")
+def test_a_key_that_is_split_is_not_accused():
+    import jax
+
+    @jax.jit
+    def mapped(x, rate, key):
+        keys = jax.random.split(key, len(x))
+        return jax.vmap(lambda row, own: bernoulli(row, rate, own))(x, keys)
+
+    report, _ = judge(mapped, conventions=KEYED)
+    assert report.verdict == "pass", str(report)
+
+
+@pytest.mark.framework("torch")
+@pytest.mark.parametrize("preserved", [True, False])
+def test_a_checkpoint_must_bring_its_noise_back(preserved):
+    import torch
+    from torch.utils.checkpoint import checkpoint
+
+    class Checkpointed(torch.nn.Module):
+        def __init__(self, p=0.5):
+            super().__init__()
+            self.dropout = torch.nn.Dropout(p)
+
+        def forward(self, x):
+            if not self.training:
+                return self.dropout(x)
+            return checkpoint(self.dropout, x, use_reentrant=False, preserve_rng_state=preserved)
+
+    report, failed = judge(Checkpointed)
+    if preserved:
+        assert report.verdict == "pass", str(report)
+    else:
+        assert "gradient.same_noise" in failed, str(report)
+        assert report.diagnoses[0].name == "the backward pass disagrees with its forward pass"
