@@ -476,10 +476,20 @@ def test_a_run_inside_a_hypothesis_test_of_the_caller_works():
 
 @pytest.mark.parametrize("ndims", [(0, 5), (2, 2), (4, 4)])
 @pytest.mark.parametrize(
-    "make_space", [spaces.space_of_layouts, spaces.space_of_values, spaces.space_of_rates]
+    "make_spaces",
+    [spaces.spaces_of_layouts, spaces.spaces_of_values, spaces.spaces_of_rates],
 )
-def test_a_search_goes_through_every_call_of_a_small_space(make_space, ndims):
-    space = make_space(ds.Conventions(ndims=ndims, rate_domain="[0, 1]"), "float32", 0.3, None)
+def test_a_search_goes_through_every_call_of_a_small_space(make_spaces, ndims):
+    (space,) = make_spaces(ds.Conventions(ndims=ndims, rate_domain="[0, 1]"), "float32", 0.3, None)
     asked = []
     assert smallest(space, lambda call: bool(asked.append(call)), examples=64, seed=5) is None
     assert set(asked) == {space.call(number) for number in range(space.size)}
+
+
+def test_a_search_goes_through_every_length_of_one_axis():
+    rows, others = spaces.spaces_of_shapes(ds.Conventions(), "float32", 0.3, None)
+    asked = []
+    assert smallest(rows, lambda call: bool(asked.append(call)), examples=80, seed=5) is None
+    assert {call.shape for call in asked} == {shape for kind in rows.kinds for shape in kind}
+    assert {(8,), (1025,), (20_000,)} <= {call.shape for call in asked}
+    assert all(len(shape) != 1 for kind in others.kinds for shape in kind if shape != (0,))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from dropout_stats.checks.check import StreamCheck
-from dropout_stats.checks.stream import CALLS_FOR_POOL, Stream
+from dropout_stats.checks.stream import Stream
 from dropout_stats.results import Evidence, Finding, Verdict
 
 
@@ -27,7 +27,7 @@ def _repeats(stream: Stream) -> Verdict:
     if stream.repeats.log_e() >= stream.setting.share.log_threshold:
         return "fail"
     if not stream.setting.pool:
-        return "not-applicable" if stream.calls >= CALLS_FOR_POOL else "inconclusive"
+        return "not-applicable" if stream.is_long_enough else "inconclusive"
     if stream.repeats.excludes(stream.setting.pool, stream.setting.power):
         return "pass"
     return "inconclusive"

@@ -12,7 +12,7 @@ from dropout_stats.checks.block import Block
 from dropout_stats.checks.calls import masks_repeat
 from dropout_stats.checks.check import StreamCheck
 from dropout_stats.checks.context import Place
-from dropout_stats.checks.stream import CALLS_FOR_POOL, Stream
+from dropout_stats.checks.stream import Stream
 from dropout_stats.evidence.dispersion import CountDispersion, count_dispersion
 from dropout_stats.laws.reading import Array
 from dropout_stats.results import Evidence, Finding, Verdict
@@ -83,7 +83,7 @@ def _check(
         if test(stream).log_e(counts) >= stream.setting.share.log_threshold:
             return "fail"
         if math.isinf(stream.setting.factors[id]):
-            return "not-applicable" if stream.calls >= CALLS_FOR_POOL else "inconclusive"
+            return "not-applicable" if stream.is_long_enough else "inconclusive"
         return "pass" if test(stream).excludes_departures(counts) else "inconclusive"
 
     def explain(stream: Stream, verdict: Verdict) -> Finding:

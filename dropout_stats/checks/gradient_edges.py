@@ -103,11 +103,11 @@ def _frequencies(zeros: Counts, others: Counts, keep_probs: tuple[float, ...]) -
         if 0 < kept < units:
             return Finding("pass", f"{seen}; the others receive 0", evidence)
         return Finding("not-applicable", f"{seen}: too few to expect both", evidence)
+    if _departs(others, keep_probs):
+        return Finding("inconclusive", f"{seen}; but so it is where x is not 0: see gradient.noise")
     if kept in (0, units):
         which = "none" if kept else "all"
         return Finding("fail", f"{seen}, as if {which} were dropped: {infers}", evidence)
-    if _departs(others, keep_probs):
-        return Finding("inconclusive", f"{seen}; but the rate is wrong where x is not 0, too")
     elsewhere = f"{others.successes} of {others.trials} where x is not 0"
     return Finding("fail", f"{seen}, and {elsewhere}: the mask depends on the values", evidence)
 

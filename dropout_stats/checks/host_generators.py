@@ -148,9 +148,9 @@ def _by_its_own_state(
         return None
     for name, make in passes.items():
         if quiet:
-            before = caller.state()
+            before = _frozen(caller.state())
             make()
-            if caller.state() != before:
+            if _frozen(caller.state()) != before:
                 return f"{name} changes the state of a global generator (Target.state)"
         elif caller.can_restart and _resets(bench, make):
             return f"{name} sets a global generator (Target.state) to a fixed state"
@@ -162,16 +162,18 @@ def _resets(bench: Bench, make: Callable[[], object]) -> bool:
     before, after = [], []
     for number in (1, 2):
         caller.restart(number)
-        before.append(caller.state())
+        before.append(_frozen(caller.state()))
         make()
-        after.append(caller.state())
-    return before[0] != before[1] and after[0] == after[1]
+        after.append(_frozen(caller.state()))
+    return bool(before[0] != before[1] and after[0] == after[1])
 
 
 def _frozen(value: Any) -> Any:
     """A state as values that can be compared."""
     if isinstance(value, dict):
         return {name: _frozen(part) for name, part in value.items()}
+    if isinstance(value, tuple | list):
+        return tuple(_frozen(part) for part in value)
     return value.tobytes() if isinstance(value, np.ndarray) else value
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.fft
@@ -20,6 +20,7 @@ from dropout_stats.checks.pairs import (
     lag_table,
     pair_group,
 )
+from dropout_stats.evidence.tables import Table
 from dropout_stats.laws.reading import Array
 
 _SAMPLED = 4  # all lags are looked at in one call of so many: a transform costs as much as a call
@@ -62,14 +63,17 @@ class Lags:
         return f"units {_dense_lags(place.units)[cell]} places apart"
 
 
-def _lags_up_to_half(place: Place) -> int:
-    return min(place.units // 2, _MOST_LAGS)
+def _all_lags(place: Place) -> tuple[int, int]:
+    """The last of the near lags, and of the far ones, at which fewer pairs are left."""
+    near = min(place.units // 2, _MOST_LAGS)
+    return near, max(near, min(place.units * 15 // 16, 2 * _MOST_LAGS))
 
 
 class _AllLagsTally(PairTally):
     def __init__(self, place: Place) -> None:
-        super().__init__(place, _lags_up_to_half(place))
-        self._lags = np.arange(1, _lags_up_to_half(place) + 1)
+        self._near, last = _all_lags(place)
+        super().__init__(place, last)
+        self._lags = np.arange(1, last + 1)
         self._length = scipy.fft.next_fast_len(place.units + len(self._lags), real=True)
 
     def add(self, block: Block) -> None:
@@ -83,23 +87,35 @@ class _AllLagsTally(PairTally):
         kept = bits.sum(axis=0, dtype=np.int64)
         self.count(lag_table(both, kept, len(bits), self._lags))
 
+    def tables(self) -> list[Table]:
+        """Near lags and far ones."""
+        (table,) = super().tables()
+        return [part for part in (table[: self._near], table[self._near :]) if len(part)]
+
 
 @dataclass(frozen=True)
 class AllLags:
-    """The unit any number of places before, up to half a call, in one call of four."""
+    """The unit any number of places before, in one call of four."""
 
     def groups(self, place: Place) -> tuple[Group, ...]:
-        """One table a lag."""
-        pairs = place.units / 2 / _SAMPLED
-        return pair_group(place, "a unit", _lags_up_to_half(place), pairs, COARSE_SIZE)
+        """One table a lag; far lags are a group of their own, as fewer pairs are left."""
+        near, last = _all_lags(place)
+        pairs = [(near, place.units - near), (last - near, place.units - last)]
+        groups = [
+            group
+            for cells, least in pairs
+            for group in pair_group(place, "a unit", cells, least / _SAMPLED, COARSE_SIZE)
+        ]
+        return tuple(replace(group, weight=1 / len(groups)) for group in groups)
 
     def tally(self, place: Place, inputs: Sequence[Array]) -> _AllLagsTally:  # noqa: ARG002
         """Count pairs by a transform that is padded, so that it does not go round the end."""
         return _AllLagsTally(place)
 
-    def cell(self, place: Place, group: int, cell: int) -> str:  # noqa: ARG002
+    def cell(self, place: Place, group: int, cell: int) -> str:
         """Name the lag."""
-        return f"units {cell + 1} places apart"
+        first = _all_lags(place)[0] if group else 0
+        return f"units {first + cell + 1} places apart"
 
 
 LAG = counted(
@@ -120,14 +136,14 @@ LAG = counted(
 
 ALL_LAGS = counted(
     "dependence.all_lags",
-    "Is no distance at all, up to half a call, special?",
+    "Is no distance at all special?",
     "A period need not be a power of two.",
     AllLags(),
     dependence=True,
-    demands="No distance, up to half a call, shall make the draws of two units of a call depend "
-    "on each other.",
-    how="As for `dependence.lag`, at every distance up to half a call, and at most 16,384, in "
+    demands="No distance shall make the draws of two units of a call depend on each other.",
+    how="As for `dependence.lag`, at every distance up to 15/16 of a call, and at most 32,768, in "
     "one call of four. The pairs are counted by a Fourier transform, whose results are whole "
-    "numbers and rounded to them. A cell is one distance.",
+    "numbers and rounded to them. A cell is one distance; those beyond half a call, at which "
+    "fewer pairs are left, are resolved more coarsely.",
     unit="the probability with which a unit copies the one before",
 )

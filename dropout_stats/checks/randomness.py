@@ -37,7 +37,15 @@ def _fresh(bench: Bench, case: Case) -> Finding:
         occasions[occasion]()
         mask = b"".join(_draw_in(bench, buffer, x, rate) for _ in range(calls))
         if lacks_noise(mask, x, calls):
-            return NO_NOISE
+            if not seen:
+                return NO_NOISE
+            return Finding(
+                "fail",
+                f"of {units} units drawn {occasion} all or none are kept, and of those drawn "
+                f"{', '.join(dict.fromkeys(seen.values()))} they are not: the mode, or the mask, "
+                "is left as it was",
+                Evidence(units),
+            )
         if mask in seen:
             before = "on the same occasion before" if seen[mask] == occasion else seen[mask]
             return Finding(

@@ -69,7 +69,9 @@ def _explain(stream: Stream, verdict: Verdict) -> Finding:
         f"declared keep probability {_declared(setting.keep_probs)} (rate {setting.rate:g})"
     )
     if verdict == "pass":
-        message = f"{seen}. A difference of {evidence.resolution:.2g} would have been caught"
+        # Near 0 and 1 a difference as large as can be told from chance exists on one side only.
+        size = evidence.resolution or setting.departure
+        message = f"{seen}. A difference of {size:.2g} would have been caught"
         return Finding("pass", message, evidence)
     if verdict == "inconclusive":
         return Finding(

@@ -96,28 +96,40 @@ def _shorter(shape: Shape) -> Iterator[Shape]:
             yield (*shape[:axis], shorter, *shape[axis + 1 :])
 
 
-def space_of_shapes(conventions: Conventions, dtype: str, rate: float, shapes: Shapes) -> Space:
-    """Vary the shape."""
+def spaces_of_shapes(
+    conventions: Conventions, dtype: str, rate: float, shapes: Shapes
+) -> Sequence[Space]:
+    """Vary the shape: all the lengths of one axis, and shapes of more axes."""
     if shapes is not None:
-        return Space(_given(shapes), dtype, (rate,))
-    return Space(_all_shapes(conventions), dtype, (rate,), shapes_vary=True)
+        return [Space(_given(shapes), dtype, (rate,))]
+    kinds = _all_shapes(conventions)
+    rows = [shape for kind in kinds for shape in kind if len(shape) == 1 and shape != (0,)]
+    others = [kind for kind in kinds if len(kind[0]) != 1]
+    spaces = [Space([rows], dtype, (rate,), shapes_vary=True)] if rows else []
+    return [*spaces, *([Space(others, dtype, (rate,), shapes_vary=True)] if others else [])]
 
 
-def space_of_layouts(conventions: Conventions, dtype: str, rate: float, shapes: Shapes) -> Space:
+def spaces_of_layouts(
+    conventions: Conventions, dtype: str, rate: float, shapes: Shapes
+) -> Sequence[Space]:
     """Vary the layout in memory."""
-    return Space(_small(conventions, shapes, 6), dtype, (rate,), layouts=tuple(LAYOUTS))
+    return [Space(_small(conventions, shapes, 6), dtype, (rate,), layouts=tuple(LAYOUTS))]
 
 
-def space_of_values(conventions: Conventions, dtype: str, rate: float, shapes: Shapes) -> Space:
+def spaces_of_values(
+    conventions: Conventions, dtype: str, rate: float, shapes: Shapes
+) -> Sequence[Space]:
     """Vary the values, and drop nothing now and then."""
-    return Space(_small(conventions, shapes, 4), dtype, (rate, 0.0), fillings=tuple(FILLINGS))
+    return [Space(_small(conventions, shapes, 4), dtype, (rate, 0.0), fillings=tuple(FILLINGS))]
 
 
-def space_of_rates(conventions: Conventions, dtype: str, rate: float, shapes: Shapes) -> Space:
+def spaces_of_rates(
+    conventions: Conventions, dtype: str, rate: float, shapes: Shapes
+) -> Sequence[Space]:
     """Vary the rate: the ends, what lies near them, and some in between."""
     ends = (1.0,) if conventions.rate_domain == "[0, 1]" else ()
     between = (0.017, 0.123, 0.25, 0.401, 0.666, 0.789, 0.95)
-    return Space(_small(conventions, shapes, 3), dtype, (rate, *RATES, *ends, *between))
+    return [Space(_small(conventions, shapes, 3), dtype, (rate, *RATES, *ends, *between))]
 
 
 def _all_shapes(conventions: Conventions) -> Sequence[Sequence[Shape]]:

@@ -145,6 +145,11 @@ class Stream:
         self.dependences: list[str] = []
         self.crashed: dict[str, Exception] = {}  # by the id of the check that broke
 
+    @property
+    def is_long_enough(self) -> bool:
+        """Whether what cannot be told by now will not be told at all."""
+        return self.calls >= min(CALLS_FOR_POOL, self.setting.expected_calls)
+
     def add(self, readings: Sequence[Reading]) -> None:
         """Take whole calls, in the order in which they were made."""
         if not readings:

@@ -242,27 +242,34 @@ class _Search:
         return f"the rate {call.rate:g}" if free and call.rate not in (0.0, self.usual) else None
 
 
-_MakeSpace: TypeAlias = Callable[[Conventions, str, float, spaces.Shapes], spaces.Space]
+_MakeSpaces: TypeAlias = Callable[[Conventions, str, float, spaces.Shapes], Sequence[spaces.Space]]
 
 
 def _probe(
     name: str,
     question: str,
     why: str,
-    make_space: _MakeSpace,
+    make_spaces: _MakeSpaces,
     *,
     demands: str,
     how: str,
     examples: int,
     gradient: bool = False,
+    is_large: Callable[[Bench, Case], bool] = lambda _, __: False,
     afterwards: Callable[[Bench, Case], Finding | None] = lambda _, __: None,
 ) -> Probe:
     def ask(bench: Bench, case: Case) -> Finding:
         rate = case.rate or 0.0
         shapes = bench.shapes if bench.only_these_shapes else None
-        space = make_space(bench.conventions, case.dtype, rate, shapes)
         search = _Search(bench, _parts(bench, case, gradient=gradient), rate)
-        found = smallest(space, search.is_wrong, examples=examples, seed=bench.seed)
+        found: Call | None = None
+        for space in make_spaces(bench.conventions, case.dtype, rate, shapes):
+            found = smallest(space, search.is_wrong, examples=examples, seed=bench.seed)
+            if found is not None:
+                break
+        large = Call(bench.large_shape, case.dtype, rate)
+        if found is None and is_large(bench, case) and search.is_wrong(large):
+            found = large
         if found is not None:
             return Finding(
                 "fail", f"{search.complaints[found]}. No smaller call was found to be wrong"
@@ -288,13 +295,15 @@ SHAPES = _probe(
     "Does a call of any shape obey the law at every unit?",
     "Tails of vector loops, blocks and threads: a size that is no multiple of 4, or one above "
     "10,000, takes a path of its own; a gradient was wrong in one dimension only.",
-    spaces.space_of_shapes,
+    spaces.spaces_of_shapes,
     examples=80,
     gradient=True,
+    is_large=lambda bench, case: case.dtype == bench.conventions.dtypes[0],
     demands="Every single call shall obey the law at every unit, whatever its shape; so shall "
     "the evaluation pass and the gradient.",
-    how="Up to 80 calls are generated: all declared numbers of dimensions up to five, lengths "
-    "from 1 to 9, powers of 2 from 16 to 1024 and their neighbours, and lengths above 10,000. "
+    how="Calls of one dimension are made at every length from 1 to 9, at the powers of 2 from 16 "
+    "to 1024 and their neighbours, and at four lengths above 10,000; up to 80 more are generated "
+    "in all declared numbers of dimensions up to five, and one of 131,072 units in the first type. "
     "Each is made three times in training, once in evaluation and, unless `max_shapes` is "
     "declared, once with its gradient. Shape, type and the caller's input are compared, and "
     "each output is held to what is possible for its own input. A wrong call is made smaller "
@@ -308,7 +317,7 @@ LAYOUTS = _probe(
     "Does a call obey the law however its input lies in memory?",
     "A kernel that ignores strides puts right values at wrong places. The mean stays right, and an "
     "input of ones shows nothing.",
-    spaces.space_of_layouts,
+    spaces.spaces_of_layouts,
     examples=64,
     gradient=True,
     demands="Every single call shall obey the law at every unit, however its input lies in "
@@ -324,7 +333,7 @@ VALUES = _probe(
     "Do zeros, NaN, infinities, subnormal and very large inputs obey the law?",
     "A mask that is read back from the output takes zeros for dropped units; 0 times infinity is "
     "NaN; a clean-up of NaN hides a diverging network.",
-    spaces.space_of_values,
+    spaces.spaces_of_values,
     examples=64,
     afterwards=nonfinite.ask,
     demands="A training pass shall obey the law at inputs that are 0, NaN, infinite, subnormal "
@@ -343,7 +352,7 @@ RATES = _probe(
     "Does a call at any rate in the domain obey the law?",
     "A rate that is rounded, truncated or clipped on its way, or a special case for some rates, "
     "is wrong at those alone.",
-    spaces.space_of_rates,
+    spaces.spaces_of_rates,
     examples=64,
     demands="Every single call shall obey the law at every rate of the domain.",
     how="Up to 64 calls are generated and judged as for `structure.shapes`, without gradients, "

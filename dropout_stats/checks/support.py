@@ -7,11 +7,16 @@ from dropout_stats.checks.stream import Stream
 from dropout_stats.laws import two_valued
 from dropout_stats.results import Evidence, Finding, Verdict
 
+_SURELY_ONE = 60.0  # expected kept units: none is kept with probability e^-60
+
 
 def _kept_value(stream: Stream) -> Verdict:
     if stream.violations:
         return "fail"
-    return "pass" if stream.counts.successes else "inconclusive"
+    if stream.counts.successes:
+        return "pass"
+    few = 0 < stream.counts.trials * stream.setting.keep_prob < _SURELY_ONE
+    return "not-applicable" if few else "inconclusive"
 
 
 def _explain_kept_value(stream: Stream, verdict: Verdict) -> Finding:
@@ -27,9 +32,9 @@ def _explain_kept_value(stream: Stream, verdict: Verdict) -> Finding:
             f"within {setting.tolerance:.2g}",
             evidence,
         )
-    if verdict == "inconclusive":
+    if verdict in ("inconclusive", "not-applicable"):
         return Finding(
-            "inconclusive",
+            verdict,
             f"none of {stream.counts.trials} units was kept, so no kept value was seen",
             evidence,
         )

@@ -263,6 +263,28 @@ OTHERS: tuple[Cause, ...] = (
         follows=["gradient.dropped_is_zero"],
     ),
     _cause(
+        ["rate.shapes"],
+        "another rate in calls of another shape",
+        "in usual calls the share of kept units is right, in others it is not: their number of "
+        "dimensions, or their size, selects another path",
+        "draw and compare in the same way whatever the shape",
+        follows=["structure.shapes"],
+    ),
+    _cause(
+        ["gradient.noise"],
+        "a differentiated pass draws otherwise than a training pass",
+        "under differentiation the rate, the seed or the freshness of the masks is another one: "
+        "the two run different code",
+        "draw in one place for both, or let the differentiated pass call the training pass",
+    ),
+    _cause(
+        ["gradient.ends"],
+        "the gradient is wrong where nothing, or everything, is dropped",
+        "a pass that returns early leaves the mask of an earlier one behind, or 0 times infinity "
+        "gives NaN",
+        "keep the mask of the pass that is differentiated, also where it drops nothing",
+    ),
+    _cause(
         ["gradient.forward"],
         "a differentiated pass is not the training pass",
         "outputs that are lawful without differentiation are not lawful under it: the two run "

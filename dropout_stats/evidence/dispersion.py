@@ -158,6 +158,8 @@ class CountDispersion:
             if variance == 0:
                 return math.inf  # narrower than the lattice: Newton's steps lead nowhere
             tilt += (target - mean) / variance
+            if not math.isfinite(tilt):
+                return math.inf
         else:
             return math.inf  # the maximum was not reached: nothing may be excluded
         return dot(histogram, base) + groups * (tilt * target - log_normaliser)

@@ -196,3 +196,48 @@ class WritesIntoDy(Core):
     def backward(self, dy: Array, y: Array, mask: Mask, rate: float) -> Array:
         dy[...] = super().backward(dy, y, mask, rate)
         return dy
+
+
+_OTHERWISE = "a differentiated pass draws otherwise than a training pass"
+
+
+@wrong("elixir-nx/axon#423", killed_by="gradient.noise", diagnosis=_OTHERWISE)
+class DifferentiatedPassHasOneMask(Core):
+    """The key of a differentiated pass is baked in: it is compiled once, with its mask."""
+
+    def vjp(self, x: Array, dy: Array, rate: float) -> tuple[Array, Array]:
+        drawn = np.random.default_rng(7).random(x.shape)
+        mask = np.full(x.shape, rate == 0) if rate in (0, 1) else drawn >= rate
+        y = self.apply(x, mask, rate)
+        return y, self.backward(dy, y, mask, rate)
+
+
+@wrong("FluxML/Flux.jl#1084", killed_by="gradient.noise", diagnosis=_OTHERWISE)
+class DifferentiatedPassDropsNothing(Core):
+    """The scale is right, but a differentiated pass keeps every unit."""
+
+    def vjp(self, x: Array, dy: Array, rate: float) -> tuple[Array, Array]:
+        mask = np.full(x.shape, rate < 1)
+        y = self.apply(x, mask, rate)
+        return y, self.backward(dy, y, mask, rate)
+
+
+@wrong(
+    killed_by="gradient.ends",
+    diagnosis="the gradient is wrong where nothing, or everything, is dropped",
+)
+class BackwardAtRateZeroIsStale(Core):
+    """At rate 0 the forward pass returns early, and the backward pass uses the mask before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: Mask | None = None
+
+    def vjp(self, x: Array, dy: Array, rate: float) -> tuple[Array, Array]:
+        if rate == 0:
+            y = self.apply(x, np.ones(x.shape, np.bool_), rate)
+            same = self._last is not None and self._last.shape == x.shape
+            return y, dy * self._last if same else self.backward(dy, y, y != 0, rate)
+        self._last = self.mask(x.shape, rate)
+        y = self.apply(x, self._last, rate)
+        return y, self.backward(dy, y, self._last, rate)

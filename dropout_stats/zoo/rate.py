@@ -167,3 +167,19 @@ class RateDrifts(Core):
         sign = 1 if self.calls // 64 % 2 else -1
         self.calls += 1
         return super().draw(shape, rate + sign * 0.1 * min(rate, 1 - rate))
+
+
+@wrong(killed_by="rate.shapes", diagnosis="another rate in calls of another shape")
+class NeverDropsInThreeDimensions(Core):
+    """The path for three dimensions keeps every unit, and scales it."""
+
+    def draw(self, shape: tuple[int, ...], rate: float) -> Mask:
+        return super().draw(shape, rate) | (len(shape) == 3)
+
+
+@wrong(killed_by="rate.shapes", diagnosis="another rate in calls of another shape")
+class NeverDropsInLargeCalls(Core):
+    """Above 100,000 units, which are shared out among threads, every unit is kept."""
+
+    def draw(self, shape: tuple[int, ...], rate: float) -> Mask:
+        return super().draw(shape, rate) | (np.prod(shape) > 100_000)

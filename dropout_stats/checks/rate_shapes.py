@@ -1,0 +1,85 @@
+"""Is the rate right in calls of other shapes than those of the streams?"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from dropout_stats.checks.bench import Bench
+from dropout_stats.checks.check import Probe
+from dropout_stats.checks.differentiation import SURELY_SOME
+from dropout_stats.errors import TargetError
+from dropout_stats.evidence.bernoulli import Counts
+from dropout_stats.evidence.tables import surplus
+from dropout_stats.results import Case, Evidence, Finding
+
+_UNITS = 4096  # of each shape, in as many calls as it takes
+_MOST_CALLS = 64
+_FLAT = ((1, 64), (256, 16))  # one sample; a batch that is taller than wide
+
+
+def _ask(bench: Bench, case: Case) -> Finding:
+    rate, total = case.rate or 0.0, 0
+    bench.caller.seed(case.id)
+    usual = _counted(bench, bench.largest_shape, case, rate)
+    if _departs(bench, rate, usual):
+        return Finding("inconclusive", "the rate is wrong in usual calls, too: see rate.marginal")
+    shapes = _shapes(bench, case.dtype)
+    for shape in shapes:
+        counts = _counted(bench, shape, case, rate)
+        total += counts.trials
+        if _departs(bench, rate, counts):
+            return Finding(
+                "fail",
+                f"in calls of shape {shape} {counts.successes} of {counts.trials} units = "
+                f"{counts.share:.7g} were kept; expected {bench.law.keep_probs(rate)[0]:.7g}. In "
+                f"calls of shape {bench.largest_shape} it is {usual.share:.7g}",
+                Evidence(counts.trials, estimate=counts.share),
+            )
+    return Finding("pass", f"the rate is right in calls of {len(shapes)} shapes", Evidence(total))
+
+
+def _shapes(bench: Bench, dtype: str) -> list[tuple[int, ...]]:
+    """All shapes and, for one type, one that is large: how work is shared out is the same."""
+    large = (bench.large_shape,) if dtype == bench.conventions.dtypes[0] else ()
+    low, high = bench.conventions.ndims
+    flat = () if bench.only_these_shapes or not low <= 2 <= high else _FLAT
+    return list(dict.fromkeys((*bench.shapes, *flat, *large)))
+
+
+def _counted(bench: Bench, shape: tuple[int, ...], case: Case, rate: float) -> Counts:
+    x = bench.inputs(shape, case.dtype, case.id, shape)
+    reader = bench.law.reader(x, rate, bench.conventions.output_dtype(case.dtype))
+    counts = Counts()
+    for _ in range(min(_MOST_CALLS, math.ceil(_UNITS / max(1, bench.units(shape))))):
+        y = bench.caller.train(x.copy(), rate).y
+        if y.shape != shape:
+            raise TargetError(
+                f"train(x of shape {shape} {case.dtype}, rate={rate:g})",
+                f"returned an output of shape {y.shape}; expected {shape}",
+            )
+        reading = reader.read(y)
+        counts += Counts(reading.units, reading.kept)
+    return counts
+
+
+def _departs(bench: Bench, rate: float, counts: Counts) -> bool:
+    """Whether so far a share has a probability below 2 e^-60 by the law (Chernoff's bound)."""
+    evidence = surplus(counts.successes, counts.trials, np.array(bench.law.keep_probs(rate)))
+    return float(evidence.min()) > SURELY_SOME
+
+
+SHAPES = Probe(
+    id="rate.shapes",
+    question="Is a unit kept at the rate in calls of every shape?",
+    why="Code that chooses another path for one dimension, for a single sample or for very large "
+    "arrays may drop nothing there, or at another rate.",
+    demands="A unit shall be kept with the same probability in calls of every shape.",
+    how="Calls of each shape of `interface.shape`, of 1x64 and 256x16 and, in the first type, of "
+    "one with 131,072 units: 64 or as many as hold 4,096 units. A share of kept units that has a "
+    "probability below 2 e^-60 fails: nothing dropped, or a rate that is off by a third, in 1,000 "
+    "units or more. Where the rate is wrong in usual calls, too, `rate.marginal` says so.",
+    places="dtype",
+    ask=_ask,
+)
