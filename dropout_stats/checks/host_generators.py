@@ -37,6 +37,8 @@ class _Generator:
     draw: Callable[[], object]
 
 
+_NEW_RATES = (0.271, 0.272, 0.273, 0.274)  # two for each generator, at which nothing was built
+
 _OF_THE_HOST = (
     _Generator(
         "NumPy's global generator (numpy.random)",
@@ -63,11 +65,25 @@ def _host_generators(bench: Bench, case: Case) -> Finding:
         problem = _on_a_drawn_state(generator, passes, judge)
         if problem:
             return _accuse(bench, problem)
-    problem = _by_its_own_state(bench, passes, quiet=quiet)
+    problem = _by_its_own_state(bench, passes, quiet=quiet) or _when_built(bench, case)
     if problem:
         return _accuse(bench, problem)
     done = "as they were" if quiet else "in their stream: no pass sets them back"
     return Finding("pass", f"{', '.join(passes)} leave the generators of the host {done}")
+
+
+def _when_built(bench: Bench, case: Case) -> str | None:
+    """The same of a first pass at a rate: it may build a layer, whose constructor may seed."""
+    if bench.conventions.max_shapes is not None:
+        return None
+    x, rates = bench.inputs(bench.largest_shape, case.dtype, case.id), iter(_NEW_RATES)
+    for generator in _OF_THE_HOST:
+        found = generator.read()
+        problem = _does_not_reset(generator, lambda: bench.caller.train(x.copy(), next(rates)))
+        generator.restore(found)
+        if problem:
+            return f"the first pass at a rate {problem}"
+    return None
 
 
 def _accuse(bench: Bench, problem: str) -> Finding:
@@ -189,8 +205,8 @@ HOST_GENERATORS = Probe(
     how="Training, evaluation and backward passes, after one of each. The state of each "
     "generator is compared before and after; a change counts if it comes three times and not in "
     "a pause as long, in which another thread may draw. Of a target that draws from global "
-    "generators it is asked whether two different states become one. The generators of a "
-    "framework are known by `Target.state`.",
+    "generators, and of a first pass at a new rate, which may build a layer, it is asked whether "
+    "two different states become one. The generators of a framework are known by `Target.state`.",
     places="once",
     ask=_host_generators,
 )
