@@ -63,6 +63,7 @@ class Group:
         size: the smallest departure worth catching.
         weight: its share of the evidence; those of a context add up to at most 1.
         partition: whether each unit of a call is in exactly one cell.
+        counted: what happened to so many of the trials of a cell, in a word.
 
     """
 
@@ -73,6 +74,7 @@ class Group:
     size: float
     weight: float
     partition: bool = False
+    counted: str = "kept"
 
 
 class Counter(Protocol):
@@ -246,8 +248,12 @@ def describe_cell(tested: Tested, row: Table, keep_prob: float) -> str:
             f"kept {n11} of {n11 + n10} after a kept one and {n01} of {n01 + n00} after a dropped "
             f"one; expected {keep_prob:.7g} in both"
         )
-    kept, trials = int(row[0]), int(row.sum())
-    return f"kept {kept} of {trials} = {kept / max(trials, 1):.7g}"
+    seen, trials = int(row[0]), int(row.sum())
+    expected = float(tested.group.departure.law[0])
+    return (
+        f"{tested.group.counted} {seen} of {trials} = {seen / max(trials, 1):.7g}; "
+        f"expected {expected:.7g}"
+    )
 
 
 def estimate_of(tested: Tested, row: Table) -> float | None:

@@ -51,6 +51,7 @@ class Bins:
                 departure=Shifted(chance),
                 size=CELL_SIZE * math.sqrt(chance * (1 - chance) * BINS),
                 weight=1.0,
+                counted="seen",
             ),
         )
 
@@ -107,6 +108,7 @@ class Sizes:
                 size=CELL_SIZE * 0.5 * math.sqrt(_SIZES),
                 weight=1.0,
                 partition=True,
+                counted="seen",
             ),
         )
 

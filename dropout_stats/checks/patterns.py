@@ -87,6 +87,7 @@ class Patterns:
             departure=Shifted(chance),
             size=PATTERN_SHARE * (1 - chance),
             weight=math.comb(bits, kept) / 2**bits,
+            counted="seen",
         )
 
     def tally(self, place: Place, inputs: Sequence[Array]) -> _PatternTally:  # noqa: ARG002

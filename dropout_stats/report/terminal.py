@@ -199,8 +199,14 @@ def _failure(result: Result) -> list[RenderableType]:
     title = Text.assemble(
         "\n", (result.verdict.upper(), _STYLES[result.verdict]), f" {result.case.id}"
     )
-    body = Text(f"{result.message}\nreproduce: {result.reproduce}")
+    body = Text(f"{result.message}\n{_resolved(result)}reproduce: {result.reproduce}")
     return [title, Padding(body, (0, 0, 0, 2))]
+
+
+def _resolved(result: Result) -> str:
+    """What the evidence can tell from chance; nothing for an exact check."""
+    size = result.evidence and result.evidence.resolution
+    return f"resolution: {size:.2g}\n" if size else ""
 
 
 def _diagnosis(diagnosis: Diagnosis, report: Report) -> list[RenderableType]:

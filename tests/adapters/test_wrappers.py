@@ -61,8 +61,9 @@ def test_a_key_that_is_split_is_not_accused():
 
 
 @pytest.mark.framework("torch")
+@pytest.mark.parametrize("reentrant", [True, False])
 @pytest.mark.parametrize("preserved", [True, False])
-def test_a_checkpoint_must_bring_its_noise_back(preserved):
+def test_a_checkpoint_must_bring_its_noise_back(preserved, reentrant):
     import torch
     from torch.utils.checkpoint import checkpoint
 
@@ -74,7 +75,8 @@ def test_a_checkpoint_must_bring_its_noise_back(preserved):
         def forward(self, x):
             if not self.training:
                 return self.dropout(x)
-            return checkpoint(self.dropout, x, use_reentrant=False, preserve_rng_state=preserved)
+            how = {"use_reentrant": reentrant, "preserve_rng_state": preserved}
+            return checkpoint(self.dropout, x, **how)
 
     report, failed = judge(Checkpointed)
     if preserved:
