@@ -96,7 +96,7 @@ class Caller:
         answer = self._ask("train", self._target.train, x, rate, **self._key())
         if type(answer) is np.ndarray and answer.dtype.kind == "f":
             return Answer(answer, None)  # the usual case, in a loop of thousands
-        call = self._describe("train", x, rate)
+        call = self.describe("train", x, rate)
         mask = None
         if isinstance(answer, Output):
             answer, mask = answer
@@ -113,7 +113,7 @@ class Caller:
         """One evaluation pass."""
         if self._target.evaluate is None:
             raise TypeError("the target has no evaluation pass")
-        call = self._describe("evaluate", x, rate)
+        call = self.describe("evaluate", x, rate)
         answer = self._guard(call, self._target.evaluate, x, self._argument(rate))
         first = answer[0] if isinstance(answer, tuple) and answer else answer
         return _as_array(call, first)
@@ -133,7 +133,7 @@ class Caller:
     def _pull(
         self, name: str, function: Callable[..., Any], x: Array, dy: Array, rate: float, **key: int
     ) -> tuple[Array, Array]:
-        call = self._describe(name, x, rate)
+        call = self.describe(name, x, rate)
         answer = self._guard(call, function, x, dy, self._argument(rate), **key)
         if not (isinstance(answer, tuple) and len(answer) == 2):
             raise TargetError(call, f"returned {_kind(answer)}; expected the pair (y, dx)")
@@ -143,7 +143,7 @@ class Caller:
         """One training pass of each of several peers on the same input: shape (count, *x.shape)."""
         if self._target.peers is None:
             raise TypeError("the target offers no peers")
-        call = self._describe("peers", x, rate)
+        call = self.describe("peers", x, rate)
         answer = self._guard(
             call, self._target.peers, x, self._argument(rate), count, **self._key()
         )
@@ -153,7 +153,7 @@ class Caller:
         """The training pass with the keep mask given."""
         if self._target.apply is None:
             raise TypeError("the target does not take its noise from outside")
-        call = self._describe("apply", x, rate)
+        call = self.describe("apply", x, rate)
         return _as_array(
             call, self._guard(call, self._target.apply, x, noise, self._argument(rate))
         )
@@ -165,7 +165,7 @@ class Caller:
         try:
             return function(x, self._argument(rate), **key)
         except (Exception, SystemExit) as error:
-            raise TargetError(self._describe(name, x, rate), _raised(error)) from error
+            raise TargetError(self.describe(name, x, rate), _raised(error)) from error
 
     def _argument(self, rate: float) -> float:
         return self._conventions.from_rate(rate)
@@ -184,7 +184,8 @@ class Caller:
         if self._target.seed is not None:
             self._guard(f"seed({number})", self._target.seed, number)
 
-    def _describe(self, name: str, x: Array, rate: float) -> str:
+    def describe(self, name: str, x: Array, rate: float) -> str:
+        """A call in words."""
         argument = f"{self._conventions.rate_argument or 'rate'}={self._argument(rate):g}"
         return f"{name}(x of shape {x.shape} {x.dtype.name}, {argument})"
 
@@ -197,7 +198,13 @@ class Caller:
 
 
 def _raised(error: BaseException) -> str:
-    return f"raised {type(error).__name__}: {error}"
+    try:
+        said = str(error)
+    except Exception:  # noqa: BLE001 - it is the target's own code
+        said = "(its message cannot be read)"
+    # A report must be encodable, whatever an exception says.
+    plain = said.encode("utf-8", "backslashreplace").decode("utf-8")
+    return f"raised {type(error).__name__}: {plain}"
 
 
 def _scatter(number: int, multiplier: int) -> int:

@@ -159,7 +159,8 @@ class Sampler:
         x, rate = self._handed[place], self._plan.setting.rate
         y, mask = self._pass(x)
         if y.shape != x.shape:
-            call = f"train(x of shape {x.shape} {x.dtype.name}, rate={rate:g})"
+            called = "peers" if self._plan.kind == "peers" else "train"
+            call = self._bench.caller.describe(called, x[0] if called == "peers" else x, rate)
             raise TargetError(call, f"returned an output of shape {y.shape}; expected {x.shape}")
         reading = self._readers[place].read(y)
         if mask is not None:

@@ -41,7 +41,8 @@ def adapt(target: object, *, framework: str | None = None, **options: Any) -> Ta
         return replace(found, spec=shlex.quote(target)) if isinstance(target, str) else found
     if not callable(found):
         raise HarnessError(
-            f"{name} is a {type(found).__name__}; a target is a dropout_stats.Target, a function "
+            f"{name if isinstance(target, str) else repr(target)} is no target (it is of the type "
+            f"{type(found).__name__}): a target is a dropout_stats.Target, a function "
             "(x, rate[, training]) or a layer class"
         )
     known = framework or _framework_of(found)

@@ -28,6 +28,7 @@ class Pass(NamedTuple):
         dx: the gradient with respect to the input.
         dx_dtype: the type in which dx came.
         dy_changed: whether dy was different afterwards.
+        x_changed: whether x was.
 
     """
 
@@ -37,6 +38,7 @@ class Pass(NamedTuple):
     dx: Array
     dx_dtype: str
     dy_changed: bool
+    x_changed: bool
 
 
 def differentiate(bench: Bench, x: Array, dy: Array, rate: float, *, training: bool = True) -> Pass:
@@ -47,8 +49,8 @@ def differentiate(bench: Bench, x: Array, dy: Array, rate: float, *, training: b
 
     """
     call = bench.caller.vjp if training else bench.caller.evaluate_vjp
-    handed = dy.copy()
-    y, dx = call(x.copy(), handed, rate)
+    given, handed = x.copy(), dy.copy()
+    y, dx = call(given, handed, rate)
     y, dx = y.copy(), dx.copy()  # a target may use one buffer for all
     for name, array in (("y", y), ("dx", dx)):
         if array.shape != x.shape:
@@ -57,14 +59,14 @@ def differentiate(bench: Bench, x: Array, dy: Array, rate: float, *, training: b
                 f"{what}(x of shape {x.shape} {x.dtype.name}, rate={rate:g})",
                 f"returned {name} of shape {array.shape}; expected {x.shape}",
             )
-    changed = handed.tobytes() != dy.tobytes()
     return Pass(
         x=x.astype(np.float64),
         dy=dy.astype(np.float64),
         y=y.astype(np.float64),
         dx=dx.astype(np.float64),
         dx_dtype=dx.dtype.name,
-        dy_changed=changed,
+        dy_changed=handed.tobytes() != dy.tobytes(),
+        x_changed=given.tobytes() != x.tobytes(),
     )
 
 

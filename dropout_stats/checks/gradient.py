@@ -181,6 +181,15 @@ def _dropped_is_zero(passes: _Passes, _: Bench) -> Finding:
 
 def _forward(passes: _Passes, _: Bench) -> Finding:
     evidence = Evidence(passes.units)
+    changing = [one for one in passes.made if one.x_changed]
+    if changing:
+        return Finding(
+            "fail",
+            f"{len(changing)} of {len(passes.made)} differentiated passes change the caller's "
+            f"input in place, the first of shape {changing[0].x.shape}",
+            evidence,
+            passes.remark,
+        )
     if passes.impossible:
         return Finding(
             "fail",
@@ -252,7 +261,7 @@ FORWARD = Probe(
     "only inside a gradient, so that values and gradients belonged to different functions.",
     demands="Every output of a differentiated training pass shall be either 0 or the kept value.",
     how="The passes of `gradient.same_noise`: their outputs are read as those of "
-    "`support.kept_value`. That differentiation draws other noise than a plain pass with the "
+    "`support.kept_value`, and their inputs must be left as they were. That differentiation draws other noise than a plain pass with the "
     "same seed or key is an observation.",
     places="rate and dtype",
     ask=_judging(_forward),

@@ -209,6 +209,9 @@ def _evaluation(bench: Bench, case: Case) -> Finding:
     evidence = Evidence(x.size, estimate=common_value(one.dx / one.dy, tolerance))
     if one.dx_dtype != dtype:
         return Finding("fail", f"dx came in {one.dx_dtype}; expected {dtype}", evidence)
+    astray = _astray(bench, one, factor, tolerance)
+    if astray:
+        return Finding("fail", astray, evidence)
     if not wrong.any():
         return Finding("pass", f"dy times {factor:.7g}, at {x.size} units", evidence)
     index = first_index(wrong)
@@ -222,6 +225,22 @@ def _evaluation(bench: Bench, case: Case) -> Finding:
         f"{what}; at index {index} dy = {one.dy[index]:.9g} gives dx = {one.dx[index]:.9g}; "
         f"expected dy times {factor:.7g}, {expected[index]:.9g}",
         evidence,
+    )
+
+
+def _astray(bench: Bench, one: Pass, factor: float, tolerance: float) -> str | None:
+    """Say what else a differentiated evaluation pass does wrong."""
+    if one.dy_changed and bench.conventions.dy != "consumed":
+        return "evaluate_vjp changes the caller's dy in place"
+    expected = one.x * factor
+    wrong = ~(np.abs(one.y - expected) <= tolerance * np.abs(expected))
+    if not wrong.any():
+        return None
+    index = first_index(wrong)
+    return (
+        f"{int(wrong.sum())} of {wrong.size} outputs of evaluate_vjp are no evaluation pass: at "
+        f"index {index} the input {one.x[index]:.9g} became {one.y[index]:.9g}; expected "
+        f"{expected[index]:.9g}"
     )
 
 
@@ -266,9 +285,9 @@ EVALUATION = Probe(
     "backward kernel that does not look at the mode applies a mask or a scale there.",
     demands="The gradient of an evaluation pass shall be dy times the evaluation factor of the "
     "law, in the type of the input.",
-    how="One evaluation pass on the largest shape; every dx is compared, within four times the "
-    "tolerance of `support.kept_value`. That no gradient flows at all is an observation. Not "
-    "asked of a target without `evaluate_vjp`.",
+    how="One evaluation pass on the largest shape; every output and every dx is compared, within "
+    "four times the tolerance of `support.kept_value`, and dy must be left as it was. That no "
+    "gradient flows at all is an observation. Not asked of a target without `evaluate_vjp`.",
     places="rate and dtype",
     ask=_evaluation,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dropout_stats.checks.bench import Bench
 from dropout_stats.checks.check import Probe
+from dropout_stats.errors import TargetError
 from dropout_stats.results import Case, Evidence, Finding
 
 _NONE = Finding("not-applicable", "the target has no evaluation pass (evaluate)")
@@ -30,7 +31,10 @@ def _law(bench: Bench, case: Case) -> Finding:
 def _deterministic(bench: Bench, case: Case) -> Finding:
     if not bench.caller.can_evaluate:
         return _NONE
-    seen = bench.evaluation(case.rate or 0.0, case.dtype)
+    try:
+        seen = bench.evaluation(case.rate or 0.0, case.dtype)
+    except TargetError as error:
+        return Finding("not-applicable", f"see inference.law: evaluation {error.problem}")
     if seen.repeats:
         return Finding("pass", f"two passes agree in all {seen.units} outputs")
     return Finding("fail", "two evaluation passes of the same input differ: noise is still drawn")
