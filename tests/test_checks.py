@@ -107,11 +107,14 @@ def test_without_evaluation_gradient_apply_the_checks_do_not_apply():
         "gradient.dy_unchanged",
         "gradient.forward",
         "gradient.evaluation",
+        "gradient.noise",
+        "gradient.ends",
         "randomness.idle",
         "randomness.threads",
         "randomness.forks",
         "moments.enumerated",
         "support.returned_mask",
+        "support.shared_draw",
         "interface.invalid_rate",
     }
 

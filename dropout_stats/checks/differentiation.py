@@ -9,12 +9,10 @@ import numpy as np
 
 from dropout_stats import dtypes
 from dropout_stats.checks.bench import Bench
+from dropout_stats.checks.frequencies import SURELY
 from dropout_stats.errors import TargetError
 from dropout_stats.laws.reading import Array, kept_tolerance
 
-# An event with so large an expected number of occurrences does not happen at all with probability
-# below e^-60 under the law: a check may then fail for its absence.
-SURELY_SOME = 60.0
 _FEWEST, _MOST = 4, 64
 
 
@@ -88,7 +86,7 @@ def passes_needed(units: int, rate: float) -> int:
     rarest = min(rate, 1 - rate) * units
     if rarest <= 0:
         return _FEWEST
-    return min(max(math.ceil(SURELY_SOME / rarest), _FEWEST), _MOST)
+    return min(max(math.ceil(SURELY / rarest), _FEWEST), _MOST)
 
 
 def first_index(wrong: Array) -> tuple[int, ...]:

@@ -261,8 +261,8 @@ FORWARD = Probe(
     "only inside a gradient, so that values and gradients belonged to different functions.",
     demands="Every output of a differentiated training pass shall be either 0 or the kept value.",
     how="The passes of `gradient.same_noise`: their outputs are read as those of "
-    "`support.kept_value`, and their inputs must be left as they were. That differentiation draws other noise than a plain pass with the "
-    "same seed or key is an observation.",
+    "`support.kept_value`, and their inputs must be left as they were. That differentiation draws "
+    "other noise than a plain pass with the same seed or key is an observation.",
     places="rate and dtype",
     ask=_judging(_forward),
 )

@@ -10,7 +10,6 @@ from dropout_stats import dtypes
 from dropout_stats.checks.bench import Bench
 from dropout_stats.checks.check import TWO_VALUED, Probe
 from dropout_stats.checks.differentiation import (
-    SURELY_SOME,
     Pass,
     common_value,
     differentiate,
@@ -18,9 +17,9 @@ from dropout_stats.checks.differentiation import (
     gradient_tolerance,
     passes_needed,
 )
+from dropout_stats.checks.frequencies import departs
 from dropout_stats.checks.gradient import NO_BACKWARD
 from dropout_stats.evidence.bernoulli import Counts
-from dropout_stats.evidence.tables import surplus
 from dropout_stats.laws.reading import Array
 from dropout_stats.results import Case, Evidence, Finding
 
@@ -99,23 +98,17 @@ def _frequencies(zeros: Counts, others: Counts, keep_probs: tuple[float, ...]) -
     evidence = Evidence(units, estimate=zeros.share)
     seen = f"{kept} of {units} units with x = 0 receive a gradient; expected {keep_probs[0]:.7g}"
     infers = "the mask is inferred from the values, which say nothing at 0; keep the mask instead"
-    if not _departs(zeros, keep_probs):
+    if not departs(zeros, keep_probs):
         if 0 < kept < units:
             return Finding("pass", f"{seen}; the others receive 0", evidence)
         return Finding("not-applicable", f"{seen}: too few to expect both", evidence)
-    if _departs(others, keep_probs):
+    if departs(others, keep_probs):
         return Finding("inconclusive", f"{seen}; but so it is where x is not 0: see gradient.noise")
     if kept in (0, units):
         which = "none" if kept else "all"
         return Finding("fail", f"{seen}, as if {which} were dropped: {infers}", evidence)
     elsewhere = f"{others.successes} of {others.trials} where x is not 0"
     return Finding("fail", f"{seen}, and {elsewhere}: the mask depends on the values", evidence)
-
-
-def _departs(counts: Counts, keep_probs: tuple[float, ...]) -> bool:
-    """Whether so far a share has a probability below 2 e^-60 by the law (Chernoff's bound)."""
-    evidence = surplus(counts.successes, counts.trials, np.array(keep_probs))
-    return float(evidence.min()) > SURELY_SOME
 
 
 def _linear(bench: Bench, case: Case) -> Finding:

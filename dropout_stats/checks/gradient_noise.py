@@ -9,7 +9,6 @@ import numpy as np
 from dropout_stats.checks.bench import Bench
 from dropout_stats.checks.check import Probe
 from dropout_stats.checks.differentiation import (
-    SURELY_SOME,
     Pass,
     differentiate,
     first_index,
@@ -18,9 +17,9 @@ from dropout_stats.checks.differentiation import (
     passes_needed,
 )
 from dropout_stats.checks.fingerprints import calls_to_differ, draw_from, mask_of
+from dropout_stats.checks.frequencies import counts_of, departs, differ
 from dropout_stats.checks.gradient import NO_BACKWARD
 from dropout_stats.evidence.bernoulli import Counts
-from dropout_stats.evidence.tables import surplus
 from dropout_stats.laws.reading import Array
 from dropout_stats.results import Case, Evidence, Finding
 
@@ -32,14 +31,14 @@ def _noise(bench: Bench, case: Case) -> Finding:
     bench.caller.seed(case.id)
     x = bench.inputs(shape, case.dtype, case.id, "x")
     reader = bench.law.reader(x, rate, bench.conventions.output_dtype(case.dtype))
-    counts, masks = Counts(), []
+    counts, usual, masks = Counts(), Counts(), []
     for _ in range(passes_needed(bench.units(shape), rate)):
         y, _ = bench.caller.vjp(x.copy(), np.ones_like(x), rate)
-        reading = reader.read(y)
-        counts += Counts(reading.units, reading.kept)
+        counts += counts_of(reader.read(y))
+        usual += counts_of(reader.read(bench.caller.train(x.copy(), rate).y))
         masks.append(mask_of(bench, x, y, rate))
     problem = (
-        _frequency(bench, rate, counts)
+        _frequency(bench, rate, counts, usual)
         or _repeats(bench, rate, masks)
         or _without_its_seed(bench, case, x)
     )
@@ -51,14 +50,14 @@ def _noise(bench: Bench, case: Case) -> Finding:
     )
 
 
-def _frequency(bench: Bench, rate: float, counts: Counts) -> str | None:
-    """Say it if so far a share has a probability below 2 e^-60 (Chernoff's bound)."""
-    lawful = np.array(bench.law.keep_probs(rate))
-    if float(surplus(counts.successes, counts.trials, lawful).min()) <= SURELY_SOME:
+def _frequency(bench: Bench, rate: float, counts: Counts, usual: Counts) -> str | None:
+    """Say it if their share is neither the law's nor that of training passes."""
+    lawful = bench.law.keep_probs(rate)
+    if not (departs(counts, lawful) and differ(counts, usual)):
         return None
     return (
         f"differentiated passes keep {counts.successes} of {counts.trials} units = "
-        f"{counts.share:.7g}; expected {lawful[0]:.7g}"
+        f"{counts.share:.7g}, training passes {usual.share:.7g}; expected {lawful[0]:.7g}"
     )
 
 
@@ -130,10 +129,11 @@ NOISE = Probe(
     "its seed and its masks may be others, and a test of the forward pass alone sees nothing.",
     demands="A pass that is differentiated shall draw at the rate, fresh noise each time, and the "
     "same noise for the same seed or key.",
-    how="Passes on the largest shape, 4 to 64 of them as the rate needs. A share of kept units "
-    "that has a probability below 2 e^-60 fails; so do two equal masks, where those of fresh draws "
-    "agree with probability 2^-400 or less. Then one seed or key is used twice, if it determines "
-    "training passes.",
+    how="Passes on the largest shape, 4 to 64 of them as the rate needs, and as many training "
+    "passes. A share of kept units that has a probability below 2 e^-60, and is not that of "
+    "training passes, fails; so do two equal masks, where those of fresh draws agree with "
+    "probability 2^-400 or less. Then one seed or key is used twice, if it determines training "
+    "passes.",
     places="rate and dtype",
     ask=_noise,
 )

@@ -12,11 +12,11 @@ from typing import NamedTuple
 import numpy as np
 
 from dropout_stats.checks.bench import Bench
+from dropout_stats.checks.frequencies import SURELY
 from dropout_stats.errors import TargetError
 from dropout_stats.laws import is_two_valued
 from dropout_stats.results import Case, Finding
 
-_SURELY = 60.0
 _KINDS = (math.nan, math.inf, -math.inf, -1.0)
 
 
@@ -68,7 +68,7 @@ def _look(bench: Bench, case: Case, rate: float) -> _Seen:
 
 def _complaint(seen: _Seen, rate: float, declared: str) -> str | None:
     some_kept, some_dropped = (
-        -units * math.log(missing) > _SURELY
+        -units * math.log(missing) > SURELY
         for units, missing in ((seen.nan, rate), (seen.nan, 1 - rate))
     )
     if some_kept and seen.nan_zero == seen.nan:
@@ -84,7 +84,7 @@ def _complaint(seen: _Seen, rate: float, declared: str) -> str | None:
 
 
 def _observe(bench: Bench, seen: _Seen, rate: float) -> None:
-    if -seen.nan * math.log1p(-rate) <= _SURELY:
+    if -seen.nan * math.log1p(-rate) <= SURELY:
         return
     nan = "becomes 0" if seen.nan_zero else "stays NaN"
     infinite = "becomes NaN" if seen.infinite_nan else "becomes 0"

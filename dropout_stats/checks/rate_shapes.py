@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from dropout_stats.checks.bench import Bench
 from dropout_stats.checks.check import Probe
-from dropout_stats.checks.differentiation import SURELY_SOME
+from dropout_stats.checks.frequencies import counts_of, departs, differ
 from dropout_stats.errors import TargetError
 from dropout_stats.evidence.bernoulli import Counts
-from dropout_stats.evidence.tables import surplus
 from dropout_stats.results import Case, Evidence, Finding
 
 _UNITS = 4096  # of each shape, in as many calls as it takes
@@ -23,17 +20,18 @@ def _ask(bench: Bench, case: Case) -> Finding:
     rate, total = case.rate or 0.0, 0
     bench.caller.seed(case.id)
     usual = _counted(bench, bench.largest_shape, case, rate)
-    if _departs(bench, rate, usual):
+    lawful = bench.law.keep_probs(rate)
+    if departs(usual, lawful):
         return Finding("inconclusive", "the rate is wrong in usual calls, too: see rate.marginal")
     shapes = _shapes(bench, case.dtype)
     for shape in shapes:
         counts = _counted(bench, shape, case, rate)
         total += counts.trials
-        if _departs(bench, rate, counts):
+        if departs(counts, lawful) and differ(usual, counts):
             return Finding(
                 "fail",
                 f"in calls of shape {shape} {counts.successes} of {counts.trials} units = "
-                f"{counts.share:.7g} were kept; expected {bench.law.keep_probs(rate)[0]:.7g}. In "
+                f"{counts.share:.7g} were kept; expected {lawful[0]:.7g}. In "
                 f"calls of shape {bench.largest_shape} it is {usual.share:.7g}",
                 Evidence(counts.trials, estimate=counts.share),
             )
@@ -59,15 +57,8 @@ def _counted(bench: Bench, shape: tuple[int, ...], case: Case, rate: float) -> C
                 f"train(x of shape {shape} {case.dtype}, rate={rate:g})",
                 f"returned an output of shape {y.shape}; expected {shape}",
             )
-        reading = reader.read(y)
-        counts += Counts(reading.units, reading.kept)
+        counts += counts_of(reader.read(y))
     return counts
-
-
-def _departs(bench: Bench, rate: float, counts: Counts) -> bool:
-    """Whether so far a share has a probability below 2 e^-60 by the law (Chernoff's bound)."""
-    evidence = surplus(counts.successes, counts.trials, np.array(bench.law.keep_probs(rate)))
-    return float(evidence.min()) > SURELY_SOME
 
 
 SHAPES = Probe(
@@ -79,7 +70,7 @@ SHAPES = Probe(
     how="Calls of each shape of `interface.shape`, of 1x64 and 256x16 and, in the first type, of "
     "one with 131,072 units: 64 or as many as hold 4,096 units. A share of kept units that has a "
     "probability below 2 e^-60 fails: nothing dropped, or a rate that is off by a third, in 1,000 "
-    "units or more. Where the rate is wrong in usual calls, too, `rate.marginal` says so.",
+    "units or more, unless usual calls have hardly another share: then `rate.marginal` says so.",
     places="dtype",
     ask=_ask,
 )

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dropout_stats.checks.check import TWO_VALUED, StreamCheck
+from dropout_stats.checks.frequencies import SURELY
 from dropout_stats.checks.stream import Stream
 from dropout_stats.laws import two_valued
 from dropout_stats.results import Evidence, Finding, Verdict
-
-_SURELY_ONE = 60.0  # expected kept units: none is kept with probability e^-60
 
 
 def _kept_value(stream: Stream) -> Verdict:
@@ -15,7 +14,7 @@ def _kept_value(stream: Stream) -> Verdict:
         return "fail"
     if stream.counts.successes:
         return "pass"
-    few = 0 < stream.counts.trials * stream.setting.keep_prob < _SURELY_ONE
+    few = 0 < stream.counts.trials * stream.setting.keep_prob < SURELY
     return "not-applicable" if few else "inconclusive"
 
 
