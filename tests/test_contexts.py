@@ -101,12 +101,17 @@ def test_positions_are_counted_by_their_cells(shape):
 @pytest.mark.parametrize("check", ["dependence.lag", "dependence.all_lags"])
 def test_lags_are_counted_without_going_round_the_end(check, shape):
     masks = masks_of(shape).astype(int)
-    context, place, (table,) = table_of(check, shape, masks)
+    context, place, tables = table_of(check, shape, masks)
     counted = masks[::4] if check == "dependence.all_lags" else masks
-    for cell, row in enumerate(table):
-        lag = int(context.cell(place, 0, cell).split()[1])
-        earlier, later = counted[:, :-lag], counted[:, lag:]
-        assert row.tolist() == pairs([earlier.reshape(-1)], [later.reshape(-1)]), lag
+    seen = []
+    for group, table in enumerate(tables):
+        for cell, row in enumerate(table):
+            lag = int(context.cell(place, group, cell).split()[1])
+            earlier, later = counted[:, :-lag], counted[:, lag:]
+            assert row.tolist() == pairs([earlier.reshape(-1)], [later.reshape(-1)]), lag
+            seen.append(lag)
+    if check == "dependence.all_lags":
+        assert seen == list(range(1, masks.shape[1] * 15 // 16 + 1))
 
 
 @pytest.mark.parametrize("shape", SHAPES[:4])

@@ -27,13 +27,17 @@ def mask_of(bench: Bench, x: Array, y: Array, rate: float) -> bytes:
     return np.packbits(bench.law.bits(x, y, rate)).tobytes()
 
 
-def calls_to_differ(bench: Bench, shape: tuple[int, ...], rate: float) -> int | None:
+def calls_needed(bench: Bench, shape: tuple[int, ...], rate: float) -> int | None:
+    """Calls of this shape whose masks surely differ; None: too many."""
+    return calls_to_differ(bench.units(shape), bench.law.keep_probs(rate)[0])
+
+
+def calls_to_differ(units: int, keep_prob: float) -> int | None:
     """Calls whose masks, taken together, surely differ from fresh ones; None: too many.
 
     Two masks of D units that are drawn by the law agree with probability (q^2 + (1 - q)^2)^D.
     """
-    keep_prob = bench.law.keep_probs(rate)[0]
-    bits = -bench.units(shape) * math.log2(keep_prob**2 + (1 - keep_prob) ** 2)
+    bits = -units * math.log2(keep_prob**2 + (1 - keep_prob) ** 2)
     if bits * _MOST_CALLS < _SURELY_BITS:
         return None
     return math.ceil(_SURELY_BITS / bits)

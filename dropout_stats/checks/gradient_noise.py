@@ -16,7 +16,7 @@ from dropout_stats.checks.differentiation import (
     gradient_tolerance,
     passes_needed,
 )
-from dropout_stats.checks.fingerprints import calls_to_differ, draw_from, mask_of
+from dropout_stats.checks.fingerprints import calls_needed, draw_from, mask_of
 from dropout_stats.checks.frequencies import counts_of, departs, differ
 from dropout_stats.checks.gradient import NO_BACKWARD
 from dropout_stats.evidence.bernoulli import Counts
@@ -62,7 +62,7 @@ def _frequency(bench: Bench, rate: float, counts: Counts, usual: Counts) -> str 
 
 
 def _repeats(bench: Bench, rate: float, masks: list[bytes]) -> str | None:
-    needed = calls_to_differ(bench, bench.largest_shape, rate)
+    needed = calls_needed(bench, bench.largest_shape, rate)
     declared = bench.conventions.randomness
     if declared == "none" or needed is None or needed > 1:
         return None

@@ -9,7 +9,7 @@ from dropout_stats.checks.bench import Bench
 from dropout_stats.checks.check import Probe
 from dropout_stats.checks.fingerprints import (
     NO_NOISE,
-    calls_to_differ,
+    calls_needed,
     draw,
     draw_from,
     lacks_noise,
@@ -24,7 +24,7 @@ def _fresh(bench: Bench, case: Case) -> Finding:
     if bench.conventions.randomness == "none":
         return Finding("not-applicable", "declared to have no randomness of its own")
     rate, shape = case.rate or 0.0, bench.largest_shape
-    calls = calls_to_differ(bench, shape, rate)
+    calls = calls_needed(bench, shape, rate)
     if calls is None:
         return too_alike(shape, rate)
     bench.caller.seed(case.id)
@@ -91,7 +91,7 @@ def _idle(bench: Bench, case: Case) -> Finding:
         return Finding("not-applicable", "it has no generator that a pass could advance")
     if not caller.can_restart:
         return Finding("not-applicable", "it cannot be seeded, so nothing can be compared")
-    calls = calls_to_differ(bench, shape, rate)
+    calls = calls_needed(bench, shape, rate)
     if calls is None:
         return too_alike(shape, rate)
     x, number = bench.inputs(shape, case.dtype, case.id), caller.number(case.id)

@@ -9,7 +9,7 @@ from dropout_stats.checks.bench import Bench
 from dropout_stats.checks.check import Probe
 from dropout_stats.checks.fingerprints import (
     NO_NOISE,
-    calls_to_differ,
+    calls_needed,
     draw_from,
     lacks_noise,
     too_alike,
@@ -91,7 +91,7 @@ def _other_calls(bench: Bench, x: Array, rate: float) -> None:
 
 def _seeds_differ(bench: Bench, case: Case) -> Finding:
     rate, shape = case.rate or 0.0, bench.largest_shape
-    calls = calls_to_differ(bench, shape, rate)
+    calls = calls_needed(bench, shape, rate)
     if calls is None:
         return too_alike(shape, rate)
     x, base = bench.inputs(shape, case.dtype, case.id), bench.caller.number(case.id)
@@ -149,7 +149,7 @@ def _high_bits(bench: Bench, x: Array, rate: float, calls: int, base: int) -> li
 
 def _seed_is_read(bench: Bench, case: Case) -> Finding:
     rate, shape = case.rate or 0.0, bench.largest_shape
-    calls = calls_to_differ(bench, shape, rate)
+    calls = calls_needed(bench, shape, rate)
     if calls is None:
         return too_alike(shape, rate)
     x = bench.inputs(shape, case.dtype, case.id)

@@ -11,7 +11,7 @@ from dropout_stats.checks.bench import Bench
 from dropout_stats.checks.check import Probe
 from dropout_stats.checks.fingerprints import (
     NO_NOISE,
-    calls_to_differ,
+    calls_needed,
     draw,
     lacks_noise,
     too_alike,
@@ -52,7 +52,7 @@ def _ask(
 ) -> Finding:
     """Gather masks of one input from everywhere; all must differ."""
     rate, shape = case.rate or 0.0, bench.largest_shape
-    calls = calls_to_differ(bench, shape, rate)
+    calls = calls_needed(bench, shape, rate)
     if bench.conventions.randomness == "none":
         return Finding("not-applicable", "declared to have no randomness of its own")
     if calls is None:

@@ -263,7 +263,7 @@ OTHERS: tuple[Cause, ...] = (
         follows=["gradient.dropped_is_zero"],
     ),
     _cause(
-        ["rate.shapes"],
+        ["structure.frequencies"],
         "another rate in calls of another shape",
         "in usual calls the share of kept units is right, in others it is not: their number of "
         "dimensions, or their size, selects another path",

@@ -169,7 +169,7 @@ class RateDrifts(Core):
         return super().draw(shape, rate + sign * 0.1 * min(rate, 1 - rate))
 
 
-@wrong(killed_by="rate.shapes", diagnosis="another rate in calls of another shape")
+@wrong(killed_by="structure.frequencies", diagnosis="another rate in calls of another shape")
 class NeverDropsInThreeDimensions(Core):
     """The path for three dimensions keeps every unit, and scales it."""
 
@@ -177,7 +177,7 @@ class NeverDropsInThreeDimensions(Core):
         return super().draw(shape, rate) | (len(shape) == 3)
 
 
-@wrong(killed_by="rate.shapes", diagnosis="another rate in calls of another shape")
+@wrong(killed_by="structure.frequencies", diagnosis="another rate in calls of another shape")
 class NeverDropsInLargeCalls(Core):
     """Above 100,000 units, which are shared out among threads, every unit is kept."""
 

@@ -39,6 +39,7 @@ MAY_IMPORT = {
     "settling": {"expected", "results"},
     "checks": {"laws", "evidence", "call", "conventions", "inputs", "results", *LEAVES},
     "streams": {
+        "dtypes",
         "checks",
         "evidence",
         "laws",

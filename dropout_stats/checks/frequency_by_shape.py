@@ -61,8 +61,8 @@ def _counted(bench: Bench, shape: tuple[int, ...], case: Case, rate: float) -> C
     return counts
 
 
-SHAPES = Probe(
-    id="rate.shapes",
+FREQUENCIES = Probe(
+    id="structure.frequencies",
     question="Is a unit kept at the rate in calls of every shape?",
     why="Code that chooses another path for one dimension, for a single sample or for very large "
     "arrays may drop nothing there, or at another rate.",
