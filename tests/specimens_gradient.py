@@ -19,7 +19,8 @@ from dropout_stats.zoo.gradient import (
 class MaskFromTheKeptValue(zoo.Core):
     def vjp(self, x, dy, rate):
         y = self.train(x, rate)
-        return y, self.apply(dy, y == x * x.dtype.type(self.scale(rate)), rate)
+        kept = x * x.dtype.type(self.scale(rate)) if rate < 1 else np.inf
+        return y, self.apply(dy, y == kept, rate)
 
 
 class MaskFromTheQuotient(zoo.Core):
