@@ -103,7 +103,7 @@ def test_inconclusive_is_three(folder):
         (("check", "absent:thing"), "no module 'absent'"),
         (("check", "absent.py:thing"), "no file absent.py"),
         (("check", "mine"), "package.module:attribute"),
-        (("check", "mine:number"), "is a int"),
+        (("check", "mine:number"), "of the type int"),
         (("check", "mine:needs_more"), "temperature"),
         (("check", "mine:settings"), "'dropout_param' was assumed to be the drop rate"),
         (("check", "mine:Wide"), "from_layer(lambda rate: Wide(width=..., rate=rate))"),

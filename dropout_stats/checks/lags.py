@@ -24,6 +24,7 @@ from dropout_stats.evidence.tables import Table
 from dropout_stats.laws.reading import Array
 
 _SAMPLED = 4  # all lags are looked at in one call of so many: a transform costs as much as a call
+_FAR_SIZE = 3 * COARSE_SIZE  # an eighth of the pairs: decided as soon as the near lags are
 _MOST_LAGS = 1 << 14  # of huge calls: a table of more costs more than it tells
 _EXACT_IN_FLOAT32 = 1 << 19  # bits summed by one transform
 
@@ -100,11 +101,14 @@ class AllLags:
     def groups(self, place: Place) -> tuple[Group, ...]:
         """One table a lag; far lags are a group of their own, as fewer pairs are left."""
         near, last = _all_lags(place)
-        pairs = [(near, place.units - near), (last - near, place.units - last)]
+        parts = [
+            (near, place.units - near, COARSE_SIZE),
+            (last - near, place.units - last, _FAR_SIZE),
+        ]
         groups = [
             group
-            for cells, least in pairs
-            for group in pair_group(place, "a unit", cells, least / _SAMPLED, COARSE_SIZE)
+            for cells, least, size in parts
+            for group in pair_group(place, "a unit", cells, least / _SAMPLED, size)
         ]
         return tuple(replace(group, weight=1 / len(groups)) for group in groups)
 

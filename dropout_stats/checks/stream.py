@@ -165,13 +165,10 @@ class Stream:
         self.calls += len(readings)
         self.counts += Counts(units * len(readings), sum(kept))
         for reading in readings:
-            if reading.violations:
+            if reading.violations or reading.torn:
                 self._note(reading)
-            if reading.scores:
-                self.scores += Sums(reading.units, *reading.scores)
-            if reading.torn:
-                self.torn += reading.torn
-                self.first_torn = self.first_torn or reading.first_torn
+        if readings[0].scores:
+            self.scores += sum((Sums(r.units, *r.scores) for r in readings if r.scores), Sums())
         self._tally(readings)
 
     def _tally(self, readings: Sequence[Reading]) -> None:
@@ -234,6 +231,10 @@ class Stream:
         return middle
 
     def _note(self, reading: Reading) -> None:
+        self.torn += reading.torn
+        self.first_torn = self.first_torn or reading.first_torn
+        if not reading.violations:
+            return
         self.violations += reading.violations
         self.example = self.example or reading.example
         if reading.ratios is None:

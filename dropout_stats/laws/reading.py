@@ -153,34 +153,32 @@ class Reader:
         values = y.astype(self._distance.dtype, copy=False)
         np.not_equal(values, 0, out=self._kept)
         np.equal(values, self._verified, out=self._close)
-        reading = self._mask(values)
-        # Equal counts mean equal masks, here and below.
-        if int(np.count_nonzero(self._kept)) == int(np.count_nonzero(self._close)):
-            return reading
-        return self._compare(values, reading)
-
-    def _mask(self, values: Array) -> Reading:
-        """The draws, whatever the kept values are; a unit that is kept in parts counts as kept."""
-        if not self._shared:
+        kept = int(np.count_nonzero(self._kept))
+        is_verified = kept == int(np.count_nonzero(self._close))  # equal counts: equal masks
+        if self._shared:
+            reading = self._whole_units()
+        else:
             packed = np.packbits(self._kept, bitorder="little")
-            return Reading(values.size, int(np.count_nonzero(self._kept)), packed)
+            reading = Reading(values.size, kept, packed)
+        return reading if is_verified else self._compare(values, kept, reading)
+
+    def _whole_units(self) -> Reading:
+        """The draws, whatever the kept values are; a unit that is kept in parts counts as kept."""
         draws, whole = self._kept.any(axis=self._shared), self._kept.all(axis=self._shared)
-        kept = int(np.count_nonzero(draws))
-        packed = np.packbits(draws, bitorder="little")
+        kept, packed = int(np.count_nonzero(draws)), np.packbits(draws, bitorder="little")
         split = draws != whole
         torn = int(np.count_nonzero(split))
-        if not torn:
-            return Reading(draws.size, kept, packed)
-        return Reading(draws.size, kept, packed, torn=torn, first_torn=unravelled(split))
+        first = unravelled(split) if torn else None
+        return Reading(draws.size, kept, packed, torn=torn, first_torn=first)
 
-    def _compare(self, values: Array, reading: Reading) -> Reading:
+    def _compare(self, values: Array, kept: int, reading: Reading) -> Reading:
         with np.errstate(invalid="ignore", over="ignore"):
             np.subtract(values, self._kept_value, out=self._distance)
             np.abs(self._distance, out=self._distance)
             np.less_equal(self._distance, self._allowed, out=self._close)
         # A kept value is never within its tolerance of zero, so `close` lies inside `kept`. NaN is
         # kept and never close.
-        violations = int(np.count_nonzero(self._kept)) - int(np.count_nonzero(self._close))
+        violations = kept - int(np.count_nonzero(self._close))
         np.copyto(self._verified, values, where=self._close)
         if not violations:
             return reading
