@@ -102,7 +102,7 @@ def print_verdicts(runs: Sequence[Defaulted]) -> None:
             )
         ],
     )
-    print("target: about 5 seconds; no failure")
+    print("target: at most 10 seconds; no failure")
 
 
 if __name__ == "__main__":
