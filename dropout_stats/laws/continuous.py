@@ -116,7 +116,8 @@ class Multiplicative:
 
     def bits(self, x: Array, y: Array, rate: float) -> NDArray[np.bool_]:
         """Where the multiplier is above the median."""
-        return np.asarray(np.abs(y.astype(np.float64)) > np.abs(x) * self.median(rate))
+        given, got = x.astype(np.float64), y.astype(np.float64)
+        return np.asarray(np.sign(given) * got > np.abs(given) * self.median(rate))
 
 
 class _AtRate(NamedTuple):

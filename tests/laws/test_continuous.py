@@ -126,6 +126,17 @@ def test_elements_of_a_unit_that_differ_are_torn():
     assert (reading.torn, reading.first_torn, reading.units) == (1, (1, 2), 6)
 
 
+@pytest.mark.parametrize("rate", (0.1, 0.9))
+@pytest.mark.parametrize("law", LAWS, ids=str)
+def test_half_of_the_bits_are_set_whatever_the_signs(law, rate):
+    rng = np.random.default_rng(9)
+    x = inputs(rng, (40_000,), "float64")
+    m = law.sample(rng, x.shape, rate)
+    bits = law.bits(x, law.apply(x, m, rate), rate)
+    assert np.array_equal(bits, m > law.median(rate))
+    assert abs(bits.mean() - 0.5) < 5 * 0.5 / math.sqrt(bits.size)
+
+
 def test_half_of_the_scores_are_wide():
     assert norm.cdf(WIDE) - norm.cdf(-WIDE) == pytest.approx(0.5)
 
