@@ -118,7 +118,10 @@ class Plan:
             if (wanted is None or matches(planned.case, wanted)) and not matches(planned.case, skip)
         )
         if not keep:
-            raise UsageError(f"checks={wanted!r} and skip={skip!r} leave nothing to do")
+            raise UsageError(
+                f"checks={wanted!r} and skip={skip!r} leave nothing to do, of the checks that are "
+                f"asked of the law {self.law_name}"
+            )
         left = tuple(planned.case for planned in self.cases if planned not in keep)
         return replace(self, cases=keep, deselected=left, streams=_read_by(keep, self.streams))
 

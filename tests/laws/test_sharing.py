@@ -91,6 +91,7 @@ def test_the_reference_of_a_unit_passes(law, dtypes, unit):
     held = law(unit=unit)
     report = ds.check(ds.reference(held), seed=6, **{**COARSE, "dtypes": dtypes})
     assert report.verdict == "pass", str(report)
+    assert not any("keeps a part" in text for text in report.observations)
     assert by_name(report.law) == by_name(spelled(held)) == held
 
 
