@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from dropout_stats import checks
 from dropout_stats.api import check
 from dropout_stats.report.model import Report
 from dropout_stats.results import Verdict
@@ -17,8 +16,8 @@ from dropout_stats.zoo.specimen import Specimen
 
 RATES = (0.1, 0.3, 0.9)
 
-Outcome: TypeAlias = Literal["killed", "survived", "not available", "spared", "accused"]
-_EXPECTED: tuple[Outcome, ...] = ("killed", "spared", "not available")
+Outcome: TypeAlias = Literal["killed", "survived", "spared", "accused"]
+_EXPECTED: tuple[Outcome, ...] = ("killed", "spared")
 
 
 @dataclass(frozen=True)
@@ -44,15 +43,10 @@ class Row:
 
     @property
     def outcome(self) -> Outcome:
-        """Whether the named check killed it; for a correct one, whether nothing accused it.
-
-        `not available`: there is no check of this name.
-        """
+        """Whether the named check killed it; for a correct one, whether nothing accused it."""
         killer = self.specimen.killed_by
         if killer is None:
             return "spared" if self.verdict == "pass" else "accused"
-        if killer not in checks.by_id:
-            return "not available"
         return "killed" if killer in self.failed else "survived"
 
     @property

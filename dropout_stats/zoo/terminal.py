@@ -14,7 +14,6 @@ from dropout_stats.zoo.specimen import Specimen
 _STYLES: dict[Outcome, str] = {
     "killed": "green",
     "spared": "green",
-    "not available": "dim",
     "survived": "bold red",
     "accused": "bold red",
 }
