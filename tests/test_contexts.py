@@ -224,6 +224,12 @@ def test_peers_are_compared_pair_by_pair():
         expected = pairs([peers[:, one].reshape(-1)], [peers[:, other].reshape(-1)])
         assert table[cell].tolist() == expected
         assert f"peers {one} and {other}" in context.cell(place, 0, cell)
+    later = [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)]
+    assert len(table) == 3 + len(later)
+    for cell, (one, other) in enumerate(later, start=3):
+        before, now = peers[:-1, other], peers[1:, one]
+        assert table[cell].tolist() == pairs([before.reshape(-1)], [now.reshape(-1)])
+        assert f"peer {one} and, one call before, of peer {other}" in context.cell(place, 0, cell)
 
 
 @pytest.mark.parametrize("check", [c.id for c in checks.ALL if getattr(c, "context", None)])

@@ -86,4 +86,5 @@ REPEATED_MASK = StreamCheck(
     decide=_repeats,
     explain=_explain_repeats,
     dependence=True,
+    on=("usual", "peers"),
 )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dropout_stats.checks.block import Block
 from dropout_stats.checks.context import Group, Place, copies
@@ -16,31 +17,47 @@ from dropout_stats.laws.reading import Array
 
 
 def _pairs(place: Place) -> list[tuple[int, int]]:
+    """Two peers in one call."""
     return list(itertools.combinations(range(place.shape[0]), 2))
+
+
+def _later_pairs(place: Place) -> list[tuple[int, int]]:
+    """A peer, and another one in the call before."""
+    return list(itertools.permutations(range(place.shape[0]), 2))
 
 
 class _PeerTally(PairTally):
     def __init__(self, place: Place) -> None:
-        self._pairs = _pairs(place)
-        super().__init__(place, len(self._pairs))
+        self._pairs, self._later_pairs = _pairs(place), _later_pairs(place)
+        super().__init__(place, len(self._pairs) + len(self._later_pairs))
+        self._last: list[NDArray[np.bool_]] = []
 
     def add(self, block: Block) -> None:
         peers = block.bits.reshape(block.calls, block.shape[0], -1).view(np.bool_)
         masks = [np.ascontiguousarray(peers[:, peer]) for peer in range(block.shape[0])]
-        kept = [int(np.count_nonzero(mask)) for mask in masks]
-        both = [np.count_nonzero(masks[one] & masks[other]) for one, other in self._pairs]
-        contexts, symbols = ([kept[pair[side]] for pair in self._pairs] for side in (0, 1))
-        self.count(copies(both, contexts, symbols, [masks[0].size] * len(both)))
+        known = self._last or [mask[:0] for mask in masks]
+        run = [np.concatenate(pair) for pair in zip(known, masks, strict=True)]
+        rows = [_counted(masks[one], masks[other]) for one, other in self._pairs]
+        rows += [_counted(run[other][:-1], run[one][1:]) for one, other in self._later_pairs]
+        self.count(copies(*np.transpose(rows)))
+        self._last = [mask[-1:] for mask in masks]
+
+
+def _counted(context: NDArray[np.bool_], unit: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    """Kept in both, in the context, in the unit, and all."""
+    both = int(np.count_nonzero(context & unit))
+    return both, int(np.count_nonzero(context)), int(np.count_nonzero(unit)), unit.size
 
 
 @dataclass(frozen=True)
 class Peers:
-    """The same unit of an earlier peer; a call holds one pass of each peer, along axis 0."""
+    """The same unit of another peer, in this call or the one before; peers lie along axis 0."""
 
     def groups(self, place: Place) -> tuple[Group, ...]:
-        """One table a pair of peers."""
+        """One table a pair of peers, and one a pair of a peer and an earlier one."""
         each = place.units / place.shape[0]
-        return pair_group(place, "a unit of another peer", len(_pairs(place)), each, COARSE_SIZE)
+        cells = len(_pairs(place)) + len(_later_pairs(place))
+        return pair_group(place, "a unit of another peer", cells, each, COARSE_SIZE)
 
     def tally(self, place: Place, inputs: Sequence[Array]) -> _PeerTally:  # noqa: ARG002
         """Count pairs of peers."""
@@ -48,8 +65,12 @@ class Peers:
 
     def cell(self, place: Place, group: int, cell: int) -> str:  # noqa: ARG002
         """Name the pair."""
-        one, other = _pairs(place)[cell]
-        return f"the same unit of peers {one} and {other}"
+        pairs = _pairs(place)
+        if cell < len(pairs):
+            one, other = pairs[cell]
+            return f"the same unit of peers {one} and {other}"
+        one, other = _later_pairs(place)[cell - len(pairs)]
+        return f"the same unit of peer {one} and, one call before, of peer {other}"
 
 
 COPY = counted(
@@ -63,7 +84,7 @@ COPY = counted(
     demands="Peers that run side by side, such as layers, workers, lanes or ranks, shall draw "
     "independently of each other.",
     how="`Target.peers` makes a pass of each of four peers on the same input. Pairs of the same "
-    "unit of two peers are counted. A cell is one pair of peers. Not asked of a target that "
-    "offers no peers.",
+    "unit of two peers are counted, in one call, and of one peer and another in the call before. A "
+    "cell is one such pair of peers. Not asked of a target that offers no peers.",
     unit="the probability with which a unit copies the same unit of another peer",
 )

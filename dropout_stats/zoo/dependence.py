@@ -109,6 +109,32 @@ class RanksShareTheirMask(Core):
         return np.repeat(super().peers(x, rate, 1), count, axis=0)
 
 
+@wrong(killed_by="peers.copy", diagnosis="peers draw the same noise")
+class RanksFollowEachOther(Core):
+    """The seed of a rank is a base and its number, and each step adds 1 to the base."""
+
+    def seed(self, number: int | None) -> None:
+        super().seed(number)
+        self._step = int(self._generator.integers(2**31))
+
+    def peers(self, x: Array, rate: float, count: int) -> Array:
+        self.require(rate)
+        self._step += 1
+        generators = (np.random.default_rng(self._step + rank) for rank in range(count))
+        masks = (generator.random(x.shape) >= rate for generator in generators)
+        return np.stack([self.apply(x, mask, rate) for mask in masks])
+
+
+@wrong(killed_by="calls.repeated_mask", diagnosis="the same mask comes back")
+class RanksKeepTheirMask(Core):
+    """Each rank has a mask of its own, and the same at every step."""
+
+    def peers(self, x: Array, rate: float, count: int) -> Array:
+        self.require(rate)
+        masks = (np.random.default_rng(rank).random(x.shape) >= rate for rank in range(count))
+        return np.stack([self.apply(x, mask, rate) for mask in masks])
+
+
 @wrong(
     "PaddlePaddle/PaddleFleetX#1005",
     "NVIDIA/Megatron-LM#1256",
