@@ -61,6 +61,7 @@ def test_a_key_that_is_split_is_not_accused():
 
 
 @pytest.mark.framework("torch")
+@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")
 @pytest.mark.parametrize("reentrant", [True, False])
 @pytest.mark.parametrize("preserved", [True, False])
 def test_a_checkpoint_must_bring_its_noise_back(preserved, reentrant):
