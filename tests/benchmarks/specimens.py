@@ -10,22 +10,43 @@ from __future__ import annotations
 import argparse
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from runs import Accused, Judged, accused, coarse_options, judged, named, spread
 from tables import print_table
 
 from dropout_stats import zoo
 from dropout_stats.options import DEFAULT_RATES, DEFAULT_RESOLUTION
-from dropout_stats.zoo.matrix import Row, matrix
+from dropout_stats.zoo.matrix import matrix
 
 PARTS = ("wrong", "coarse", "default")
 
 
-def killed(name: str) -> Row:
+class Killed(NamedTuple):
+    """What became of a wrong specimen; a row of the matrix holds what no process can hand over."""
+
+    name: str
+    killed_by: str
+    outcome: str
+    diagnosis: str | None
+    is_as_it_should_be: bool
+    is_named: bool
+    seconds: float
+
+
+def killed(name: str) -> Killed:
     """Judge a wrong specimen at default settings."""
-    chosen = zoo.choose([name])
-    (row,) = matrix(chosen, resolution=DEFAULT_RESOLUTION, rates=DEFAULT_RATES, seed=1)
-    return row
+    (specimen,) = zoo.choose([name])
+    (row,) = matrix([specimen], resolution=DEFAULT_RESOLUTION, rates=DEFAULT_RATES, seed=1)
+    return Killed(
+        name,
+        specimen.killed_by or "",
+        row.outcome,
+        row.diagnosis,
+        row.is_as_expected and row.is_named,
+        row.is_named,
+        row.seconds,
+    )
 
 
 def coarse_run(task: tuple[str, int]) -> Judged:
@@ -72,15 +93,15 @@ def each(
     }
 
 
-def print_wrong(rows: Sequence[Row]) -> None:
+def print_wrong(rows: Sequence[Killed]) -> None:
     """Print those that are not as expected, and the totals."""
     print_table(
         "Wrong specimens at default settings, those that are not as they should be",
         ("specimen", "named check", "outcome", "first diagnosis"),
         [
-            (row.specimen.name, row.specimen.killed_by, row.outcome, row.diagnosis)
+            (row.name, row.killed_by, row.outcome, row.diagnosis)
             for row in rows
-            if not (row.is_as_expected and row.is_named)
+            if not row.is_as_it_should_be
         ]
         or [("none", "-", "-", "-")],
     )
