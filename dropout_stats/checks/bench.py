@@ -93,6 +93,16 @@ class Bench:
         """Draws in a call of this shape."""
         return self.law.sharing.units(shape)
 
+    def train(self, x: Array, rate: float) -> Array:
+        """Output of one training pass on a copy of the input; TargetError for another shape."""
+        y = self.caller.train(x.copy(), rate).y
+        if y.shape != x.shape:
+            raise TargetError(
+                self.caller.describe("train", x, rate),
+                f"returned an output of shape {y.shape}; expected {x.shape}",
+            )
+        return y
+
     def evaluation(self, rate: float, dtype: str) -> Evaluation:
         """Evaluate one input twice; the answer is remembered."""
         return self.remember(("evaluation", rate, dtype), lambda: self._evaluate(rate, dtype))

@@ -46,17 +46,8 @@ def differentiate(bench: Bench, x: Array, dy: Array, rate: float, *, training: b
         TargetError: the target raised, or an answer has another shape than the input.
 
     """
-    call = bench.caller.vjp if training else bench.caller.evaluate_vjp
     given, handed = x.copy(), dy.copy()
-    y, dx = call(given, handed, rate)
-    y, dx = y.copy(), dx.copy()  # a target may use one buffer for all
-    for name, array in (("y", y), ("dx", dx)):
-        if array.shape != x.shape:
-            what = "vjp" if training else "evaluate_vjp"
-            raise TargetError(
-                f"{what}(x of shape {x.shape} {x.dtype.name}, rate={rate:g})",
-                f"returned {name} of shape {array.shape}; expected {x.shape}",
-            )
+    y, dx = answers(bench, given, handed, rate, training=training)
     return Pass(
         x=x.astype(np.float64),
         dy=dy.astype(np.float64),
@@ -66,6 +57,21 @@ def differentiate(bench: Bench, x: Array, dy: Array, rate: float, *, training: b
         dy_changed=handed.tobytes() != dy.tobytes(),
         x_changed=given.tobytes() != x.tobytes(),
     )
+
+
+def answers(
+    bench: Bench, x: Array, dy: Array, rate: float, *, training: bool = True
+) -> tuple[Array, Array]:
+    """Output and gradient of one pass, as the target gives them, both of the input's shape."""
+    call = bench.caller.vjp if training else bench.caller.evaluate_vjp
+    y, dx = call(x, dy, rate)
+    for name, array in (("y", y), ("dx", dx)):
+        if array.shape != x.shape:
+            raise TargetError(
+                bench.caller.describe("vjp" if training else "evaluate_vjp", x, rate),
+                f"returned {name} of shape {array.shape}; expected {x.shape}",
+            )
+    return y.copy(), dx.copy()  # a target may use one buffer for all
 
 
 def gradient_tolerance(bench: Bench, dtype: str, rate: float) -> float:

@@ -7,7 +7,6 @@ import math
 from dropout_stats.checks.bench import Bench
 from dropout_stats.checks.check import Probe
 from dropout_stats.checks.frequencies import counts_of, departs, differ
-from dropout_stats.errors import TargetError
 from dropout_stats.evidence.bernoulli import Counts
 from dropout_stats.results import Case, Evidence, Finding
 
@@ -51,13 +50,7 @@ def _counted(bench: Bench, shape: tuple[int, ...], case: Case, rate: float) -> C
     reader = bench.law.reader(x, rate, bench.conventions.output_dtype(case.dtype))
     counts = Counts()
     for _ in range(min(_MOST_CALLS, math.ceil(_UNITS / max(1, bench.units(shape))))):
-        y = bench.caller.train(x.copy(), rate).y
-        if y.shape != shape:
-            raise TargetError(
-                f"train(x of shape {shape} {case.dtype}, rate={rate:g})",
-                f"returned an output of shape {y.shape}; expected {shape}",
-            )
-        counts += counts_of(reader.read(y))
+        counts += counts_of(reader.read(bench.train(x, rate)))
     return counts
 
 

@@ -10,6 +10,7 @@ from dropout_stats.checks.bench import Bench
 from dropout_stats.checks.check import Probe
 from dropout_stats.checks.differentiation import (
     Pass,
+    answers,
     differentiate,
     first_index,
     gradient_slack,
@@ -33,9 +34,9 @@ def _noise(bench: Bench, case: Case) -> Finding:
     reader = bench.law.reader(x, rate, bench.conventions.output_dtype(case.dtype))
     counts, usual, masks = Counts(), Counts(), []
     for _ in range(passes_needed(bench.units(shape), rate)):
-        y, _ = bench.caller.vjp(x.copy(), np.ones_like(x), rate)
+        y, _ = answers(bench, x.copy(), np.ones_like(x), rate)
         counts += counts_of(reader.read(y))
-        usual += counts_of(reader.read(bench.caller.train(x.copy(), rate).y))
+        usual += counts_of(reader.read(bench.train(x, rate)))
         masks.append(mask_of(bench, x, y, rate))
     problem = (
         _frequency(bench, rate, counts, usual)

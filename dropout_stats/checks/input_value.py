@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,38 +16,60 @@ from dropout_stats.evidence.departures import Shifted
 from dropout_stats.evidence.tables import Table
 from dropout_stats.laws.reading import Array
 
-_SIZES = 8
-_CLASSES = 2 * _SIZES
+SIZES = 8
+_CLASSES = 2 * SIZES
 
 
-class _ClassTally:
-    def __init__(self, place: Place, inputs: Sequence[Array]) -> None:
-        self._place = place
-        self._classes = [_classes(x) for x in inputs]
-        self._members = [np.bincount(c, minlength=_CLASSES) for c in self._classes]
-        self._table: Table = np.zeros((_CLASSES, 2), np.int64)
+class ClassTally:
+    """Units of each class of inputs whose bit is set.
+
+    Args:
+        classes: the class of each unit, for each input.
+        number: how many classes there are.
+        probability: of a bit.
+        set_by_unit: `set_by_unit(block, source)`: calls of an input in which each unit's bit is.
+
+    """
+
+    def __init__(
+        self,
+        classes: Sequence[np.ndarray],
+        number: int,
+        probability: float,
+        set_by_unit: Callable[[Block, int], np.ndarray],
+    ) -> None:
+        self._classes, self._probability, self._set_by_unit = classes, probability, set_by_unit
+        self._members = [np.bincount(c, minlength=number) for c in classes]
+        self._table: Table = np.zeros((number, 2), np.int64)
 
     def add(self, block: Block) -> None:
+        """Take whole calls."""
         for source, (classes, members) in enumerate(zip(self._classes, self._members, strict=True)):
-            calls = len(block.bits[block.calls_of(source)])
-            by_unit = block.kept_by_unit_of(source)
-            kept = np.bincount(classes, weights=by_unit, minlength=_CLASSES).astype(np.int64)
-            self._table += np.stack([kept, calls * members - kept], axis=1)
+            calls = len(range(block.calls)[block.calls_of(source)])
+            by_unit = self._set_by_unit(block, source)
+            found = np.bincount(classes, weights=by_unit, minlength=len(members)).astype(np.int64)
+            self._table += np.stack([found, calls * members - found], axis=1)
 
     def tables(self) -> list[Table]:
+        """The one group."""
         return [self._table]
 
     def surplus(self, tables: Sequence[Table]) -> list[float]:
-        return [surplus_of_partition(table, self._place.keep_prob) for table in tables]
+        """Each unit is in one class."""
+        return [surplus_of_partition(table, self._probability) for table in tables]
+
+
+def octiles(x: Array) -> np.ndarray:
+    """The eighth of the sizes to which each value belongs: 0, the smallest, to 7."""
+    sizes = np.abs(np.asarray(x, np.float64)).reshape(-1)
+    octile = np.empty(sizes.size, np.int64)
+    octile[sizes.argsort(kind="stable")] = np.arange(sizes.size) * SIZES // max(sizes.size, 1)
+    return octile
 
 
 def _classes(x: Array) -> np.ndarray:
     """Sign and octile of the size of each value: class 0 to 7 negative, 8 to 15 positive."""
-    values = np.asarray(x, np.float64).reshape(-1)
-    order = np.abs(values).argsort(kind="stable")
-    octile = np.empty(values.size, np.int64)
-    octile[order] = np.arange(values.size) * _SIZES // max(values.size, 1)
-    return np.asarray(octile + _SIZES * (values > 0))
+    return np.asarray(octiles(x) + SIZES * (np.asarray(x, np.float64).reshape(-1) > 0))
 
 
 @dataclass(frozen=True)
@@ -71,14 +93,16 @@ class Values:
             ),
         )
 
-    def tally(self, place: Place, inputs: Sequence[Array]) -> _ClassTally:
+    def tally(self, place: Place, inputs: Sequence[Array]) -> ClassTally:
         """Count the calls of each input apart."""
-        return _ClassTally(place, inputs)
+        return ClassTally(
+            [_classes(x) for x in inputs], _CLASSES, place.keep_prob, Block.kept_by_unit_of
+        )
 
     def cell(self, place: Place, group: int, cell: int) -> str:  # noqa: ARG002
         """Name sign and size."""
-        sign = "positive" if cell >= _SIZES else "negative"
-        return f"{sign} inputs of size class {cell % _SIZES + 1} of {_SIZES} (1 is smallest)"
+        sign = "positive" if cell >= SIZES else "negative"
+        return f"{sign} inputs of size class {cell % SIZES + 1} of {SIZES} (1 is smallest)"
 
 
 CLASS = counted(

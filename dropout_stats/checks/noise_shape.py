@@ -10,15 +10,14 @@ import numpy as np
 
 from dropout_stats.checks.block import Block
 from dropout_stats.checks.check import CONTINUOUS
-from dropout_stats.checks.context import Group, Place, surplus_of_partition
+from dropout_stats.checks.context import Group, Place
 from dropout_stats.checks.counted import counted
+from dropout_stats.checks.input_value import SIZES, ClassTally, octiles
 from dropout_stats.checks.position import CELL_SIZE
 from dropout_stats.evidence.departures import Shifted
 from dropout_stats.evidence.tables import Table
 from dropout_stats.laws.reading import Array
 from dropout_stats.laws.scores import BINNED, BINS
-
-_SIZES = 8
 
 
 class _BinTally:
@@ -64,31 +63,8 @@ class Bins:
         return f"scores in interval {cell + 1} of {BINS} (equally likely ones, from the lowest)"
 
 
-class _SizeTally:
-    def __init__(self, place: Place, inputs: Sequence[Array]) -> None:
-        self._place = place
-        self._classes = [_octiles(x) for x in inputs]
-        self._members = [np.bincount(c, minlength=_SIZES) for c in self._classes]
-        self._table: Table = np.zeros((_SIZES, 2), np.int64)
-
-    def add(self, block: Block) -> None:
-        for source, (classes, members) in enumerate(zip(self._classes, self._members, strict=True)):
-            wide = block.wide_bits[block.calls_of(source)]
-            far = np.bincount(classes, weights=wide.sum(axis=0), minlength=_SIZES).astype(np.int64)
-            self._table += np.stack([far, len(wide) * members - far], axis=1)
-
-    def tables(self) -> list[Table]:
-        return [self._table]
-
-    def surplus(self, tables: Sequence[Table]) -> list[float]:
-        return [surplus_of_partition(table, 0.5) for table in tables]
-
-
-def _octiles(x: Array) -> np.ndarray:
-    values = np.abs(np.asarray(x, np.float64)).reshape(-1)
-    octile = np.empty(values.size, np.int64)
-    octile[values.argsort(kind="stable")] = np.arange(values.size) * _SIZES // max(values.size, 1)
-    return octile
+def _wide_by_unit(block: Block, source: int) -> np.ndarray:
+    return np.asarray(block.wide_bits[block.calls_of(source)].sum(axis=0))
 
 
 @dataclass(frozen=True)
@@ -97,28 +73,28 @@ class Sizes:
 
     def groups(self, place: Place) -> tuple[Group, ...]:
         """Eight classes."""
-        if place.units < 4 * _SIZES:
+        if place.units < 4 * SIZES:
             return ()
         return (
             Group(
                 name="a class of inputs",
-                cells=_SIZES,
-                trials=place.units / _SIZES,
+                cells=SIZES,
+                trials=place.units / SIZES,
                 departure=Shifted(0.5),
-                size=CELL_SIZE * 0.5 * math.sqrt(_SIZES),
+                size=CELL_SIZE * 0.5 * math.sqrt(SIZES),
                 weight=1.0,
                 partition=True,
                 counted="seen",
             ),
         )
 
-    def tally(self, place: Place, inputs: Sequence[Array]) -> _SizeTally:
+    def tally(self, place: Place, inputs: Sequence[Array]) -> ClassTally:  # noqa: ARG002
         """Count the calls of each input apart."""
-        return _SizeTally(place, inputs)
+        return ClassTally([octiles(x) for x in inputs], SIZES, 0.5, _wide_by_unit)
 
     def cell(self, place: Place, group: int, cell: int) -> str:  # noqa: ARG002
         """Name the size."""
-        return f"scores beyond their quartiles at inputs of size class {cell + 1} of {_SIZES}"
+        return f"scores beyond their quartiles at inputs of size class {cell + 1} of {SIZES}"
 
 
 SHAPE = counted(
