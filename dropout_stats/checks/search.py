@@ -1,7 +1,8 @@
-"""The search for a wrong call, and for the smallest one. Hypothesis does both.
+"""The search for a wrong call, and for the smallest one.
 
-It is imported on use. It never draws noise: it chooses which calls are made, and the target's own
-randomness goes on between them as if it were not there.
+A space of few calls is gone through whole. In a larger one Hypothesis, which is imported on use,
+chooses the calls. It never draws noise: the target's own randomness goes on between the calls as if
+Hypothesis were not there.
 """
 
 from __future__ import annotations
@@ -38,19 +39,43 @@ def smallest(
         seed: seed of the run.
 
     """
+    asked = _Asked(is_wrong, examples + _SHRINK_CALLS, time.monotonic() + _SECONDS)
+    rng = np.random.default_rng(branch(seed, "inputs", "generated calls", space.dtype))
+    if space.size <= examples:
+        calls = (space.call(int(number)) for number in rng.permutation(space.size))
+        found = next(filter(asked, calls), None)
+    else:
+        found = _generated(space, asked, examples, int(rng.integers(2**32)))
+    return found and _simplified(found, space, asked)
+
+
+class _Asked:
+    """Whether a call is wrong: one answer each, and False once there have been enough."""
+
+    def __init__(self, is_wrong: Callable[[Call], bool], most: int, deadline: float) -> None:
+        self._is_wrong = is_wrong
+        self._most = most
+        self._deadline = deadline
+        self.answers: dict[Call, bool] = {}
+
+    def __call__(self, call: Call) -> bool:
+        if call not in self.answers:
+            if len(self.answers) >= self._most or time.monotonic() > self._deadline:
+                return False
+            self.answers[call] = self._is_wrong(call)
+        return self.answers[call]
+
+
+def _generated(space: Space, asked: _Asked, examples: int, start: int) -> Call | None:
+    """Let Hypothesis choose calls, and make a wrong one smaller."""
     from hypothesis import HealthCheck, Phase, Verbosity, find, settings
     from hypothesis.errors import Flaky, NoSuchExample
 
-    answers: dict[Call, bool] = {}
-    noise, deadline = _Noise(), time.monotonic() + _SECONDS
+    noise = _Noise()
 
     def ask(call: Call) -> bool:
-        if call not in answers:
-            if len(answers) >= examples + _SHRINK_CALLS or time.monotonic() > deadline:
-                return False
-            with noise.own():
-                answers[call] = is_wrong(call)
-        return answers[call]
+        with noise.own():
+            return asked(call)
 
     quiet = settings(
         max_examples=examples,
@@ -62,14 +87,11 @@ def smallest(
         suppress_health_check=list(HealthCheck),
         backend="hypothesis",
     )
-    start = int(branch(seed, "inputs", "generated calls", space.dtype).generate_state(1)[0])
     found: Call | None = None
     with suppress(NoSuchExample, Flaky):
         found = find(_calls(space), ask, settings=quiet, random=random.Random(start))  # noqa: S311
-    found = found or next((call for call, wrong in answers.items() if wrong), None)
-    smallest_call = found and _simplified(found, space, ask)
     noise.settle()
-    return smallest_call
+    return found or next((call for call, wrong in asked.answers.items() if wrong), None)
 
 
 def _simplified(call: Call, space: Space, is_wrong: Callable[[Call], bool]) -> Call:

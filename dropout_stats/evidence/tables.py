@@ -74,10 +74,13 @@ class TableTest:
         """
         weights, ratios = self._alternatives
         rows, number = _distinct(table, surplus)
-        exponents = weights + rows[:, :-1] @ ratios - rows[:, -1:]
-        top = exponents.max(axis=1)
-        each = top + np.log(np.exp(exponents - top[:, np.newaxis]).sum(axis=1))
-        sparse = log_sum_exp(each + np.log(number)) - math.log(len(table))
+        exponents = rows[:, :-1] @ ratios
+        exponents += weights
+        exponents -= rows[:, -1:]
+        top = float(exponents.max())
+        exponents -= top
+        total = float((number @ np.exp(exponents, out=exponents)).sum())
+        sparse = top + math.log(total) - math.log(len(table))
         if not self.partition:
             return sparse
         return float(np.logaddexp(sparse, self._log_dense(rows, number))) - math.log(2)

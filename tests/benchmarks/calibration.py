@@ -4,7 +4,8 @@ Whole suite: `dropout_stats.check` on the references, with false_alarm = 0.01 so
 can be counted; the share of failed runs and its one-sided 99 % Clopper-Pearson bound stand against
 that 0.01. Coarse runs go through laws, types and rates in turn, one of each a run, so that all of
 the error budget is spent on one configuration; the generated calls of `structure.*`, which are
-exact and spend nothing, are made in every tenth of them. Default runs leave everything else alone.
+exact and spend nothing, are made in every eleventh of them. Default runs leave everything else
+alone.
 
 Real levels: the probability that the test of the keep probability ever rejects up to its cap, at
 alpha = 1e-6 and 1e-9, by importance sampling. Runs are drawn from the mixture Q that the e-value
@@ -106,8 +107,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         coarse, default = (20, 0) if options.quick else (options.coarse, options.default)
         workers = 1 if options.quick else options.workers
         rows = {
-            "coarse": spread(coarse_run, range(coarse), workers),
-            "default": spread(default_run, range(default), workers),
+            "coarse": list(spread(coarse_run, range(coarse), workers)),
+            "default": list(spread(default_run, range(default), workers)),
         }
         print_suite({name: accused(outcomes) for name, outcomes in rows.items() if outcomes})
     if options.only != "suite":

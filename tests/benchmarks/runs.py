@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from scipy.stats import binomtest
@@ -65,12 +65,13 @@ def judged(target: dropout_stats.Target, seed: int, **options: Any) -> Judged:
 
 def spread(
     judge: Callable[[_Task], _Outcome], tasks: Iterable[_Task], workers: int
-) -> list[_Outcome]:
-    """Judge each task, in so many processes."""
+) -> Iterator[_Outcome]:
+    """Judge each task, in so many processes; outcomes come in the order of the tasks."""
     if workers == 1:
-        return [judge(task) for task in tasks]
+        yield from map(judge, tasks)
+        return
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        return list(pool.imap(judge, tasks, chunksize=10))
+        yield from pool.imap(judge, tasks, chunksize=10)
 
 
 def accused(outcomes: Sequence[Judged]) -> Accused:

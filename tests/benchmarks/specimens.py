@@ -8,8 +8,10 @@ seeds, coarsely (rates and types in turn) and at default settings: none may be a
 from __future__ import annotations
 
 import argparse
+import fnmatch
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from runs import Accused, Judged, accused, coarse_options, judged, named, spread
@@ -67,14 +69,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="The zoo, wrong and correct.")
     parser.add_argument("--quick", action="store_true", help="two specimens, few seeds")
     parser.add_argument("--only", choices=PARTS, help="one of the three parts")
+    parser.add_argument("--correct", default="*", help="pattern: these correct specimens alone")
     parser.add_argument("--workers", type=int, default=2, help="processes")
     options = parser.parse_args(arguments)
     parts = (options.only,) if options.only else PARTS
     workers = 1 if options.quick else options.workers
     if "wrong" in parts:
         wrong = [s.name for s in zoo.WRONG]
-        print_wrong(spread(killed, wrong[:1] if options.quick else wrong, workers))
-    correct = [s.name for s in zoo.CORRECT][: 2 if options.quick else None]
+        print_wrong(list(spread(killed, wrong[:1] if options.quick else wrong, workers)))
+    chosen = fnmatch.filter([s.name for s in zoo.CORRECT], options.correct)
+    correct = chosen[: 2 if options.quick else None]
     if "coarse" in parts:
         seeds = 5 if options.quick else 1000
         print_correct("coarse", each(coarse_run, correct, seeds, workers), seeds)
@@ -84,13 +88,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def each(
     judge: Callable[[tuple[str, int]], Judged], names: Sequence[str], seeds: int, workers: int
-) -> dict[str, Accused]:
-    """Judge each specimen with seeds 0, 1, ..."""
+) -> Iterator[tuple[str, Accused]]:
+    """Judge each specimen with seeds 0, 1, ...; it takes hours, so each is handed out when done."""
     outcomes = spread(judge, [(name, seed) for name in names for seed in range(seeds)], workers)
-    return {
-        name: accused(outcomes[place * seeds : (place + 1) * seeds])
-        for place, name in enumerate(names)
-    }
+    for name in names:
+        yield name, accused(list(islice(outcomes, seeds)))
 
 
 def print_wrong(rows: Sequence[Killed]) -> None:
@@ -115,23 +117,15 @@ def print_wrong(rows: Sequence[Killed]) -> None:
     print("target: all killed, the first diagnosis right for 95 %")
 
 
-def print_correct(kind: str, rows: Mapping[str, Accused], seeds: int) -> None:
-    """Print the verdicts on each correct specimen."""
-    print_table(
-        f"Correct specimens, {seeds} {kind} runs each",
-        ("specimen", "runs", "fail", "other verdicts", "failing checks", "s/run"),
-        [
-            (
-                name,
-                row.runs,
-                row.fails,
-                named(row.others),
-                named(row.failing),
-                f"{row.seconds / row.runs:.2f}",
-            )
-            for name, row in rows.items()
-        ],
-    )
+def print_correct(kind: str, rows: Iterable[tuple[str, Accused]], seeds: int) -> None:
+    """Print the verdicts on each correct specimen, as they come."""
+    print(f"\nCorrect specimens, {seeds} {kind} runs each", flush=True)
+    for name, row in rows:
+        print(
+            f"{name}: {row.fails} of {row.runs} fail ({named(row.failing)}); other verdicts: "
+            f"{named(row.others)}; {row.seconds / row.runs:.2f} s a run",
+            flush=True,
+        )
     print("target: none fails")
 
 
