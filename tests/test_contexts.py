@@ -199,6 +199,31 @@ def test_inputs_are_classed_by_sign_and_size():
     assert "positive" in context.cell(place, 0, 15)
 
 
+@pytest.mark.parametrize("check", ["calls.overlap", "peers.overlap"])
+@pytest.mark.parametrize("shape", [(4, 64), (3, 13), (3, 5, 7)])
+def test_overlaps_are_counted_at_every_distance_without_going_round_the_end(check, shape):
+    masks = masks_of(shape).astype(int)
+    context, place, tables = table_of(check, shape, masks)
+    if check == "calls.overlap":
+        earlier, later = masks[3:-1:4], masks[4::4]
+    else:
+        peers = masks[::4].reshape(-1, shape[0], math.prod(shape[1:]))
+        earlier, later = (
+            part.reshape(-1, peers.shape[2]) for part in (peers[:, :-1], peers[:, 1:])
+        )
+    units, seen = later.shape[1], []
+    for group, table in enumerate(tables):
+        for cell, row in enumerate(table):
+            shift = int(context.cell(place, group, cell).split()[2])
+            before, after = max(-shift, 0), max(shift, 0)
+            contexts, symbols = earlier[:, after : units - before], later[:, before : units - after]
+            assert row.tolist() == pairs([contexts.reshape(-1)], [symbols.reshape(-1)]), shift
+            seen.append(shift)
+    last = units * 15 // 16
+    assert sorted(seen) == list(range(-last if check == "peers.overlap" else 0, last + 1))
+    assert len(tables) == len(context.groups(place))
+
+
 def test_drift_compares_complete_eighths():
     shape, masks = (130,), masks_of((130,), calls=16)
     context = checks.stream_checks["calls.drift"].context
@@ -213,6 +238,20 @@ def test_drift_compares_complete_eighths():
     (table,) = tally.tables()
     assert (table[:, 0] == masks.reshape(8, 2, 130).sum(axis=(1, 2))).all()
     assert context.cell(place, 0, 7) == "calls 15 to 16"
+
+
+def test_drift_compares_short_parts_of_a_long_run_too():
+    shape, masks = (130,), masks_of((130,), calls=133)
+    context = checks.stream_checks["calls.drift"].context
+    place = Place(shape, 0.7, 131)
+    tally = context.tally(place, ())
+    for block in blocks_of(masks, shape, sizes=(70, 63)):
+        tally.add(block)
+    eighths, short = tally.tables()
+    assert (eighths[:, 0] == masks[:128].reshape(8, 16, 130).sum(axis=(1, 2))).all()
+    assert (short[:, 0] == masks[:132].reshape(66, 2, 130).sum(axis=(1, 2))).all()
+    assert context.cell(place, 1, 65) == "calls 131 to 132"
+    assert [group.cells for group in context.groups(place)] == [8, 64]
 
 
 def test_peers_are_compared_pair_by_pair():

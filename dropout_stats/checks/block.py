@@ -58,6 +58,10 @@ class Block:
         """The keep masks; shape (calls, units)."""
         return np.unpackbits(self.packed, axis=1, count=self.units, bitorder="little")
 
+    def bits_of(self, calls: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """The keep masks of some of the calls; shape (calls, units)."""
+        return np.unpackbits(self.packed[calls], axis=1, count=self.units, bitorder="little")
+
     @cached_property
     def wide_bits(self) -> NDArray[np.uint8]:
         """Which scores are far from 0; shape (calls, units)."""

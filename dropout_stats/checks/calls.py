@@ -74,7 +74,7 @@ REPEATED_MASK = StreamCheck(
     "tracing gives the same mask again; every per-call statistic stays right.",
     demands="Each training pass shall draw a new mask: masks shall come back no more often than "
     "independent draws do.",
-    how="The mask of each call is known again by a digest of 128 bits. A mask that was seen "
+    how="The mask of each call is known again by a digest of 160 bits. A mask that was seen "
     "before is worth the inverse of its probability under the law, weighted with how often it "
     "was seen: one repeat of a long mask is decisive, and one of a short mask, which chance "
     "explains, is not. It passes once the target surely does not draw from a pool of the stated "

@@ -179,13 +179,22 @@ class Seen:
             for tested, table in zip(self.tests, self.tables, strict=True)
         )
 
+    @cached_property
+    def _each(self) -> list[float]:
+        """Log e-value of each group."""
+        return [
+            tested.test.log_e(table, gain)
+            for tested, table, gain in zip(self.tests, self.tables, self.surplus, strict=True)
+        ]
+
+    @cached_property
     def log_e(self) -> float:
         """Log e-value of the context: the weighted mean over its groups."""
         if not self.tables:
             return 0.0
         parts = [
-            math.log(tested.group.weight) + tested.test.log_e(table, gain)
-            for tested, table, gain in zip(self.tests, self.tables, self.surplus, strict=True)
+            math.log(tested.group.weight) + found
+            for tested, found in zip(self.tests, self._each, strict=True)
         ]
         rest = 1 - sum(tested.group.weight for tested in self.tests)
         parts += [math.log(rest)] if rest > 1e-12 else []
@@ -215,11 +224,7 @@ class Seen:
 
     def worst(self) -> tuple[int, int]:
         """The group and the cell with the most evidence against them."""
-        found = [
-            tested.test.log_e(table, gain)
-            for tested, table, gain in zip(self.tests, self.tables, self.surplus, strict=True)
-        ]
-        group = int(np.argmax(found))
+        group = int(np.argmax(self._each))
         return group, self.tests[group].test.worst(self.tables[group], self.surplus[group])
 
 

@@ -73,7 +73,7 @@ def _decide(stream: Stream, check: str) -> Verdict:
     if not stream.setting.tests[check][0]:
         return "not-applicable"
     seen = stream.seen(check)
-    if seen.log_e() >= stream.setting.share.log_threshold:
+    if seen.log_e >= stream.setting.share.log_threshold:
         return "fail"
     if not any(tested.named for tested in seen.tests):
         return "not-applicable" if stream.calls >= stream.setting.expected_calls else "inconclusive"
@@ -93,7 +93,7 @@ def _explain(stream: Stream, verdict: Verdict, check: str, context: Context) -> 
     evidence = Evidence(
         units=seen.units,
         estimate=estimate_of(tested, row),
-        log10_e=seen.log_e() / math.log(10),
+        log10_e=seen.log_e / math.log(10),
         resolution=resolution if math.isfinite(resolution) else None,
     )
     where = context.cell(setting.place, group, cell)

@@ -26,7 +26,7 @@ from dropout_stats.laws.reading import Array
 _CALLS_BACK = 4
 _SHIFTS = (0, 1, -1, 2, -2, 3, -3, 4, -4, 8, -8, 16, -16, 32, -32, 64, -64)
 _NEAR_SHIFTS = (0, 1, -1)
-_EPOCHS = 8
+_EPOCHS = (8, 64)
 
 
 def _pairings(units: int) -> list[tuple[int, int]]:
@@ -90,10 +90,16 @@ class Previous:
         return f"the same unit in {ago}" if not shift else f"the unit {shift:+d} places on in {ago}"
 
 
+def _epochs(place: Place) -> dict[int, int]:
+    """Into how many epochs the expected run is divided: the calls of one."""
+    parts = [number for number in _EPOCHS if number <= place.expected_calls]
+    return {number: max(1, place.expected_calls // number) for number in parts or _EPOCHS[:1]}
+
+
 class _DriftTally:
-    def __init__(self, place: Place, length: int) -> None:
+    def __init__(self, place: Place) -> None:
         self._place = place
-        self._length = length
+        self._epochs = _epochs(place)
         self._kept: list[int] = []
 
     def add(self, block: Block) -> None:
@@ -101,12 +107,15 @@ class _DriftTally:
 
     def tables(self) -> list[Table]:
         """Complete epochs, once there are as many as the plan expects."""
-        complete = len(self._kept) // self._length
-        if complete < _EPOCHS:
+        complete = {length: len(self._kept) // length for length in self._epochs.values()}
+        if any(complete[length] < number for number, length in self._epochs.items()):
             return []
-        calls = np.array(self._kept[: complete * self._length], np.int64)
-        kept = calls.reshape(complete, self._length).sum(axis=1)
-        return [np.stack([kept, self._length * self._place.units - kept], axis=1)]
+        return [self._table(length, number) for length, number in complete.items()]
+
+    def _table(self, length: int, complete: int) -> Table:
+        calls = np.array(self._kept[: complete * length], np.int64)
+        kept = calls.reshape(complete, length).sum(axis=1)
+        return np.stack([kept, length * self._place.units - kept], axis=1)
 
     def surplus(self, tables: Sequence[Table]) -> list[float]:
         return [surplus_of_partition(table, self._place.keep_prob) for table in tables]
@@ -114,35 +123,33 @@ class _DriftTally:
 
 @dataclass(frozen=True)
 class Epochs:
-    """The number of the call: eighths of the expected run."""
+    """The number of the call: long epochs, and short ones for what comes and goes."""
 
     def groups(self, place: Place) -> tuple[Group, ...]:
         """One cell an epoch."""
-        return (
+        numbers = _epochs(place)
+        return tuple(
             Group(
-                name="an eighth of the run",
-                cells=_EPOCHS,
+                name=f"one of {number} parts of the run",
+                cells=number,
                 # Half: unlike other cells, a complete one gets no more calls to be decided by.
-                trials=place.units / _EPOCHS / 2,
+                trials=place.units / number / 2,
                 departure=Shifted(place.keep_prob),
-                size=CELL_SIZE * place.deviation * math.sqrt(_EPOCHS),
-                weight=1.0,
+                size=CELL_SIZE * place.deviation * math.sqrt(number),
+                weight=1 / len(numbers),
                 partition=True,
-            ),
+            )
+            for number in numbers
         )
 
     def tally(self, place: Place, inputs: Sequence[Array]) -> _DriftTally:  # noqa: ARG002
         """Count the kept units of each call."""
-        return _DriftTally(place, _epoch(place))
+        return _DriftTally(place)
 
-    def cell(self, place: Place, group: int, cell: int) -> str:  # noqa: ARG002
+    def cell(self, place: Place, group: int, cell: int) -> str:
         """Name the calls."""
-        length = _epoch(place)
+        length = list(_epochs(place).values())[group]
         return f"calls {cell * length + 1} to {(cell + 1) * length}"
-
-
-def _epoch(place: Place) -> int:
-    return max(1, place.expected_calls // _EPOCHS)
 
 
 PREVIOUS = counted(
@@ -162,12 +169,12 @@ PREVIOUS = counted(
 
 DRIFT = counted(
     "calls.drift",
-    "Is the keep probability the same at the beginning and at the end of the run?",
+    "Is the keep probability the same throughout the run?",
     "A rate that is scheduled where none was declared, a generator that degrades, or a state that "
     "accumulates changes the rate while its average may stay right.",
     Epochs(),
-    demands="The keep probability shall be the same from the beginning of a run to its end.",
+    demands="The keep probability shall be the same throughout a run.",
     how="Kept and dropped units are counted by the number of their call. A cell is an eighth of "
-    "the calls that the plan expects.",
-    unit="the difference of the keep probability in one eighth of the run",
+    "the calls that the plan expects, or a sixty-fourth of them, for a rate that comes and goes.",
+    unit="the difference of the keep probability in one part of the run",
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.fft
+from numpy.typing import NDArray
 
 from dropout_stats.checks.block import Block
 from dropout_stats.checks.context import Group, Place
@@ -20,10 +21,11 @@ from dropout_stats.checks.pairs import (
     lag_table,
     pair_group,
 )
+from dropout_stats.evidence.departures import Vector
 from dropout_stats.evidence.tables import Table
 from dropout_stats.laws.reading import Array
 
-_SAMPLED = 4  # all lags are looked at in one call of so many: a transform costs as much as a call
+SAMPLED = 4  # all lags are looked at in one call of so many: a transform costs as much as a call
 _FAR_SIZE = 3 * COARSE_SIZE  # an eighth of the pairs: decided as soon as the near lags are
 _MOST_LAGS = 1 << 14  # of huge calls: a table of more costs more than it tells
 _EXACT_IN_FLOAT32 = 1 << 19  # bits summed by one transform
@@ -64,27 +66,39 @@ class Lags:
         return f"units {_dense_lags(place.units)[cell]} places apart"
 
 
-def _all_lags(place: Place) -> tuple[int, int]:
-    """The last of the near lags, and of the far ones, at which fewer pairs are left."""
-    near = min(place.units // 2, _MOST_LAGS)
-    return near, max(near, min(place.units * 15 // 16, 2 * _MOST_LAGS))
+def farthest(units: int) -> tuple[int, int]:
+    """The last of the near distances, and of the far ones, at which fewer pairs are left."""
+    near = min(units // 2, _MOST_LAGS)
+    return near, max(near, min(units * 15 // 16, 2 * _MOST_LAGS))
+
+
+def in_common_at(
+    earlier: NDArray[np.uint8], later: NDArray[np.uint8], lags: NDArray[np.int64]
+) -> Vector:
+    """How many pairs (i of a row of `earlier`, i + lag of the same row of `later`) are both 1.
+
+    By a transform that is padded, so that it does not go round the end; for each lag.
+    """
+    units = earlier.shape[1]
+    length = scipy.fft.next_fast_len(units + int(np.abs(lags).max()), real=True)
+    real = np.float32 if later.size <= _EXACT_IN_FLOAT32 else np.float64
+    spectrum = scipy.fft.rfft(later.astype(real), length)
+    other = spectrum if earlier is later else scipy.fft.rfft(earlier.astype(real), length)
+    cross = (spectrum * other.conj()).sum(axis=0, dtype=np.complex128)
+    return np.asarray(np.rint(scipy.fft.irfft(cross, length)[lags % length]), np.float64)
 
 
 class _AllLagsTally(PairTally):
     def __init__(self, place: Place) -> None:
-        self._near, last = _all_lags(place)
+        self._near, last = farthest(place.units)
         super().__init__(place, last)
         self._lags = np.arange(1, last + 1)
-        self._length = scipy.fft.next_fast_len(place.units + len(self._lags), real=True)
 
     def add(self, block: Block) -> None:
-        bits = block.bits[-block.first % _SAMPLED :: _SAMPLED]
+        bits = block.bits[-block.first % SAMPLED :: SAMPLED]
         if not len(bits):
             return
-        exact = bits.size <= _EXACT_IN_FLOAT32
-        spectrum = scipy.fft.rfft(bits.astype(np.float32 if exact else np.float64), self._length)
-        power = (spectrum.real**2 + spectrum.imag**2).sum(axis=0, dtype=np.float64)
-        both = np.rint(scipy.fft.irfft(power, self._length)[self._lags])
+        both = in_common_at(bits, bits, self._lags)
         kept = bits.sum(axis=0, dtype=np.int64)
         self.count(lag_table(both, kept, len(bits), self._lags))
 
@@ -100,7 +114,7 @@ class AllLags:
 
     def groups(self, place: Place) -> tuple[Group, ...]:
         """One table a lag; far lags are a group of their own, as fewer pairs are left."""
-        near, last = _all_lags(place)
+        near, last = farthest(place.units)
         parts = [
             (near, place.units - near, COARSE_SIZE),
             (last - near, place.units - last, _FAR_SIZE),
@@ -108,7 +122,7 @@ class AllLags:
         groups = [
             group
             for cells, least, size in parts
-            for group in pair_group(place, "a unit", cells, least / _SAMPLED, size)
+            for group in pair_group(place, "a unit", cells, least / SAMPLED, size)
         ]
         return tuple(replace(group, weight=1 / len(groups)) for group in groups)
 
@@ -118,7 +132,7 @@ class AllLags:
 
     def cell(self, place: Place, group: int, cell: int) -> str:
         """Name the lag."""
-        first = _all_lags(place)[0] if group else 0
+        first = farthest(place.units)[0] if group else 0
         return f"units {first + cell + 1} places apart"
 
 

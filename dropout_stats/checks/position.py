@@ -131,7 +131,8 @@ def _modulo(units: int, modulus: int) -> Partition:
     padding = -units % modulus
 
     def sums(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
-        return np.asarray(np.pad(numbers, (0, padding)).reshape(-1, modulus).sum(axis=0), np.int64)
+        padded = np.pad(numbers, (0, padding)) if padding else numbers
+        return np.asarray(padded.reshape(-1, modulus).sum(axis=0), np.int64)
 
     return Partition(
         f"a residue modulo {modulus}",

@@ -142,6 +142,7 @@ class Stream:
         self.novel_shares: list[float] = []
         self._unreadable = False
         self._closed: set[str] = set()
+        self._seen: dict[str, tuple[int, Seen]] = {}
         self.dependences: list[str] = []
         self.crashed: dict[str, Exception] = {}  # by the id of the check that broke
 
@@ -185,7 +186,14 @@ class Stream:
                 self._closed.add(check)
 
     def seen(self, check: str) -> Seen:
-        """The tally of a context against its tests."""
+        """The tally of a context against its tests, as it stands after the calls so far."""
+        calls, seen = self._seen.get(check, (-1, None))
+        if seen is None or calls != self.calls:
+            seen = self._look(check)
+            self._seen[check] = (self.calls, seen)
+        return seen
+
+    def _look(self, check: str) -> Seen:
         tally = cast("Tally", self.tallies[check])
         tables = tally.tables()
         lawful = self.setting.keep_probs

@@ -97,7 +97,7 @@ INPUT = _cause(
     explains=_COUNTED,
 )
 REUSE = _cause(
-    ["calls.previous"],
+    ["calls.previous", "calls.overlap"],
     "calls reuse the draws of earlier calls",
     "a mask holds draws of the calls before it, at the same place or shifted",
     "advance the generator, or its counter, by as many numbers as a call draws",
@@ -106,9 +106,9 @@ REUSE = _cause(
 DRIFT = _cause(
     ["calls.drift"],
     "the rate drifts over the calls",
-    "the share of kept units is not the same at the beginning and at the end of the run",
+    "the share of kept units is not the same throughout the run",
     "use the rate as it is given in each call; if it is scheduled, judge it at one step",
-    explains=["calls.count_dispersion"],
+    explains=_COUNTED,
 )
 REPEATED = _cause(
     ["calls.repeated_mask"],
@@ -140,9 +140,9 @@ OTHERS: tuple[Cause, ...] = (
         "let the mask be empty where the draws say so",
     ),
     _cause(
-        ["peers.copy"],
+        ["peers.*"],
         "peers draw the same noise",
-        "layers, workers, lanes or ranks that run side by side have the same masks",
+        "layers, workers, lanes or ranks that run side by side have the same draws",
         "give each peer a seed of its own: fold its number into it, or split the key",
     ),
     _cause(

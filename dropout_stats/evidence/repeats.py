@@ -49,7 +49,7 @@ class Repeats:
         """Take the next pattern; say whether it was new.
 
         Args:
-            digest: identifies the pattern; collisions must be negligible (128 bits).
+            digest: identifies the pattern; collisions must be negligible.
             trials: its trials.
             successes: how many of them were successes.
 

@@ -8,8 +8,8 @@ implementation may incur.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeAlias
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,8 +59,7 @@ class Violation:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What one training pass says about its noise.
 
     Args:
@@ -94,8 +93,8 @@ class Reading:
 
     @property
     def digest(self) -> bytes:
-        """128 bits that identify the mask."""
-        return hashlib.blake2b(self.packed.tobytes(), digest_size=16).digest()
+        """160 bits that identify the mask."""
+        return hashlib.sha1(self.packed.tobytes(), usedforsecurity=False).digest()
 
     def mask(self) -> NDArray[np.bool_]:
         """The keep mask, flat."""
@@ -183,7 +182,7 @@ class Reader:
         if not violations:
             return reading
         example, ratios = self._explain(values)
-        return replace(reading, violations=violations, example=example, ratios=ratios)
+        return reading._replace(violations=violations, example=example, ratios=ratios)
 
     def _explain(self, values: Array) -> tuple[Violation, tuple[float, float] | None]:
         wrong = self._kept & ~self._close

@@ -125,6 +125,21 @@ class RanksFollowEachOther(Core):
         return np.stack([self.apply(x, mask, rate) for mask in masks])
 
 
+@wrong(
+    "AMReX-Codes/amrex#5662",
+    killed_by="peers.overlap",
+    diagnosis="peers draw the same noise",
+)
+class RanksAreShiftedByOne(Core):
+    """All ranks read one sequence, and each starts one place after the rank before."""
+
+    def peers(self, x: Array, rate: float, count: int) -> Array:
+        self.require(rate)
+        sequence = self.uniforms((x.size + count - 1,))
+        parts = (sequence[rank : rank + x.size].reshape(x.shape) for rank in range(count))
+        return np.stack([self.apply(x, part >= rate, rate) for part in parts])
+
+
 @wrong(killed_by="calls.repeated_mask", diagnosis="the same mask comes back")
 class RanksKeepTheirMask(Core):
     """Each rank has a mask of its own, and the same at every step."""

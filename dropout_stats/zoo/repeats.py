@@ -142,5 +142,17 @@ class ShiftedStream(Core):
 
     def uniforms(self, shape: tuple[int, ...]) -> Array:
         window = np.random.Generator(deepcopy(self.stream)).random(math.prod(shape))
-        self.stream.advance(1)
+        self.stream.advance(self.advance(window.size))
         return window.reshape(shape)
+
+    def advance(self, units: int) -> int:
+        """By how many draws the next call starts later."""
+        return 1
+
+
+@wrong(killed_by="calls.overlap", diagnosis="calls reuse the draws of earlier calls")
+class OverlappingStream(ShiftedStream):
+    """Each call starts a sixteenth of its draws before the end of the call before it."""
+
+    def advance(self, units: int) -> int:
+        return units - units // 16

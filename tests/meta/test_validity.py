@@ -36,7 +36,9 @@ SMALL = {
     "dependence.patterns": [((2, 4), 1), ((9,), 1)],
     "dependence.survivors": [((1, 3), 4), ((1, 4), 2)],
     "peers.copy": [((3, 2), 2), ((2, 3), 2)],
+    "peers.overlap": [((2, 3), 2), ((3, 2), 2)],
     "calls.previous": [((3,), 4), ((2, 2), 3)],
+    "calls.overlap": [((2,), 6), ((3,), 5)],
     "calls.drift": [((1,), 9), ((1,), 10)],
     "input.class": [((2, 3), 2)],
 }
@@ -76,9 +78,9 @@ def all_runs(context, shape, calls):
         for start in range(0, calls, 2):  # in two blocks or more: what is carried over counts
             tally.add(as_block(bits[start : start + 2], start, shape))
         counts = tally.tables()
-        free = Seen(tests, tests, counts, tally.surplus(counts)).log_e()
+        free = Seen(tests, tests, counts, tally.surplus(counts)).log_e
         yield (
-            Seen(tests, tests, counts, [0.0] * len(counts)).log_e(),
+            Seen(tests, tests, counts, [0.0] * len(counts)).log_e,
             free,
             int(bits.sum()),
             bits.size,
@@ -111,7 +113,7 @@ def test_the_e_value_of_the_shape_of_noise_has_mean_one():
         block = as_block(np.zeros((1, 3), np.uint8), 0, (3,))
         tally.add(dataclasses.replace(block, bins=np.bincount(intervals, minlength=BINS)))
         counts = tally.tables()
-        found.append(Seen(tests, tests, counts, tally.surplus(counts)).log_e())
+        found.append(Seen(tests, tests, counts, tally.surplus(counts)).log_e)
     assert np.exp(found).mean() == pytest.approx(1, rel=1e-9)
 
 
@@ -128,8 +130,8 @@ def test_the_e_value_of_the_size_of_noise_has_a_mean_of_at_most_one():
         tally = context.tally(place, inputs)
         tally.add(dataclasses.replace(block, wide=as_block(bits, 0, shape).packed))
         counts = tally.tables()
-        fixed = Seen(tests, tests, counts, [0.0]).log_e()
-        free = Seen(tests, tests, counts, tally.surplus(counts)).log_e()
+        fixed = Seen(tests, tests, counts, [0.0]).log_e
+        free = Seen(tests, tests, counts, tally.surplus(counts)).log_e
         rows.append((fixed, free, bits.sum()))
     fixed, free, large = np.array(rows).T
     assert np.exp(fixed).mean() == pytest.approx(1, rel=1e-9)
