@@ -24,6 +24,7 @@ from dropout_stats.results import Case, Evidence, Finding
 _INPUTS = 16  # different inputs, each repeated all over the call
 _UNITS = 4096
 _MOST_CALLS = 64  # of tiny shapes
+_ROUNDINGS = 8  # of the scale, of the product and of our own quotient, at both ends
 
 
 def _values(bench: Bench, case: Case) -> Finding:
@@ -45,7 +46,8 @@ def _values(bench: Bench, case: Case) -> Finding:
                 f"{float(x[index]):.9g} became {float(one[index]):.9g}; "
                 f"expected {possible.expected(float(x[index]))}",
             )
-    return _describe(bench, np.broadcast_to(x, y.shape), y, rate)
+    x = np.broadcast_to(x, y.shape)
+    return _narrowed(x, y, rate) or _describe(bench, x, y, rate)
 
 
 def _train(bench: Bench, x: Array, rate: float) -> Array:
@@ -61,6 +63,27 @@ def _train(bench: Bench, x: Array, rate: float) -> Array:
 
 def _words(x: Array, rate: float) -> str:
     return f"(x of shape {x.shape} {x.dtype.name}, rate={rate:g})"
+
+
+def _narrowed(x: Array, y: Array, rate: float) -> Finding | None:
+    """In float64, where a rate that came as float32 must not hide a product in float32.
+
+    Such a rate moves all kept values by one factor; a product in a narrower type moves each by
+    another.
+    """
+    kept = y != 0
+    if {x.dtype.name, y.dtype.name} != {"float64"} or not kept.any():
+        return None
+    factors = y[kept] / x[kept]
+    low, high = float(factors.min()), float(factors.max())
+    if high - low <= _ROUNDINGS * np.finfo(np.float64).eps * abs(high):
+        return None
+    return Finding(
+        "fail",
+        f"train{_words(x[0], rate)}: output/input of kept units goes from {low:.17g} to "
+        f"{high:.17g}; expected one factor, up to rounding in float64. Kept values are off by "
+        "rounding in a narrower type",
+    )
 
 
 def _describe(bench: Bench, x: Array, y: Array, rate: float) -> Finding:
@@ -128,9 +151,10 @@ VALUES = Probe(
     demands="A kept value shall be the input times the kept factor, up to rounding in its type, "
     "at every unit of a call.",
     how="One call of the largest shape, or up to 64 of a small one, in which 16 inputs are "
-    "repeated all over. A value that no rounding explains fails. How kept values are rounded is "
-    "said; several roundings of one input in one call are an observation, since the body and "
-    "the tail of a vector loop may differ and both be right.",
+    "repeated all over. A value that no rounding explains fails, and so do kept values in float64 "
+    "that have no common factor to that precision. How kept values are rounded is said; several "
+    "roundings of one input in one call are an observation, since the body and the tail of a "
+    "vector loop may differ and both be right.",
     places="dtype",
     ask=_values,
     laws=TWO_VALUED,

@@ -118,3 +118,13 @@ class ComputesInHalfPrecision(Core):
 
     def apply(self, x: Array, mask: Mask, rate: float) -> Array:
         return super().apply(x.astype(np.float16), mask, rate).astype(x.dtype)
+
+
+@wrong(killed_by="precision.values", diagnosis="kept values are rounded")
+class DoublesThroughFloat32(Core):
+    """The product of a double is taken in float32, and handed back as a double."""
+
+    conventions: ClassVar[Conventions] = promising(dtypes=("float32", "float64"))
+
+    def apply(self, x: Array, mask: Mask, rate: float) -> Array:
+        return super().apply(x.astype(np.float32), mask, rate).astype(x.dtype)

@@ -61,7 +61,12 @@ class _DrawsFor(Core):
         return np.full(kept_dims, rate == 0) if rate in (0, 1) else self.draw(kept_dims, rate)
 
 
-@wrong("tensorflow/tensorflow#45916", killed_by="support.shared_draw", diagnosis=_OTHERWISE)
+@wrong(
+    "tensorflow/tensorflow#45916",
+    "csarofeen/pytorch#1888",
+    killed_by="support.shared_draw",
+    diagnosis=_OTHERWISE,
+)
 class ElementsOfAChannelDrawApart(_DrawsFor, ChannelCore):
     """Channel dropout that is plain dropout: each element has a draw of its own."""
 
