@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dropout_stats.results import Diagnosis as Diagnosis
     from dropout_stats.results import Evidence as Evidence
     from dropout_stats.results import Result as Result
+    from dropout_stats.schedules import Schedule as Schedule
     from dropout_stats.target import Output as Output
     from dropout_stats.target import Target as Target
 
@@ -48,6 +49,7 @@ _HOMES = {
     "Diagnosis": "results",
     "Evidence": "results",
     "Result": "results",
+    "Schedule": "schedules",
     "Output": "target",
     "Target": "target",
 }
@@ -65,6 +67,7 @@ __all__ = [
     "Output",
     "Report",
     "Result",
+    "Schedule",
     "Target",
     "UsageError",
     "adapt",

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 from dropout_stats.dtypes import as_dtype
 from dropout_stats.errors import UsageError, did_you_mean
-from dropout_stats.values import listed, require, text, whole, wrong
+from dropout_stats.values import drop_rates, listed, require, text, whole, wrong
 
 RateArgument = Literal["rate", "keep_prob"]
 RateDomain = Literal["unspecified", "[0, 1]", "[0, 1)"]
@@ -55,6 +55,8 @@ class Conventions:
         threads: `"independent"`: calls in several threads at once draw masks of their own.
         workers: `"independent"`: so do forked processes.
         dy: `"consumed"`: the backward pass may write into the gradient that it is handed.
+        rates: the only drop rates that it can be asked for, where its own is fixed or follows from
+            a step; None: any in the domain.
         ndims: smallest and largest number of dimensions that it takes.
         max_shapes: at most so many shapes are tried, where each costs a compilation.
 
@@ -72,12 +74,14 @@ class Conventions:
     threads: Independence = "unspecified"
     workers: Independence = "unspecified"
     dy: UpstreamGradient = "unchanged"
+    rates: tuple[float, ...] | None = None
     ndims: tuple[int, int] = (0, 5)
     max_shapes: int | None = None
 
     def __post_init__(self) -> None:
         valid = {
             "dtypes": _dtypes(self.dtypes),
+            "rates": None if self.rates is None else _fixed_rates(self.rates),
             "ndims": _ndims(self.ndims),
             "max_shapes": None if self.max_shapes is None else _positive(self.max_shapes),
         }
@@ -95,6 +99,10 @@ class Conventions:
     def from_rate(self, rate: float) -> float:
         """Return the number to hand to the target for this drop rate."""
         return 1 - rate if self.rate_argument == "keep_prob" else rate
+
+    def allows(self, rate: float) -> bool:
+        """Whether it can be asked for this drop rate."""
+        return self.rates is None or rate in self.rates
 
     def over(self, adapted: Conventions | None) -> Conventions:
         """These conventions, with what they leave at its default filled from the target's own."""
@@ -124,6 +132,8 @@ def from_words(name: str, words: str) -> Any:
     if name == "dtypes":
         return tuple(part.strip() for part in words.split(","))
     try:
+        if name == "rates":
+            return tuple(float(part) for part in words.split(","))
         if name == "ndims":
             return tuple(int(part) for part in words.split(","))
         return int(words) if name == "max_shapes" else words
@@ -143,6 +153,13 @@ def _dtypes(values: object) -> tuple[str, ...]:
     for one in names:
         as_dtype(one)
     return names
+
+
+def _fixed_rates(values: object) -> tuple[float, ...]:
+    name = "Conventions(rates=...)"
+    rates = drop_rates(name, values, "a tuple of rates such as (0.1,)")
+    require(any(0 < rate < 1 for rate in rates), name, values, "rates, one of them inside (0, 1)")
+    return rates
 
 
 def _ndims(values: object) -> tuple[int, int]:

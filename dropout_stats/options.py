@@ -15,11 +15,10 @@ from dropout_stats.errors import UsageError, did_you_mean
 from dropout_stats.expected import Expected
 from dropout_stats.laws import Law, by_name, is_law
 from dropout_stats.results import Case
-from dropout_stats.values import listed, number, require, text, whole, wrong
+from dropout_stats.values import drop_rates, listed, number, require, text, whole, wrong
 
 DEFAULT_RATES = (0.001, 0.1, 0.3, 0.9, 0.999)
 DEFAULT_RESOLUTION = 2.0**-10  # in standard deviations; at most 2^-11 of probability
-_NEAREST = 1e-6  # a rate nearer to 0 or 1 is lost in the rounding of float32
 
 
 class Options(TypedDict, total=False):
@@ -120,13 +119,7 @@ def _conventions(value: object) -> Conventions:
 
 
 def _rates(values: object) -> tuple[float, ...]:
-    rates = _some("rates", listed("rates", values, number, "a list of rates such as [0.1, 0.9]"))
-    for rate in rates:
-        require(0 <= rate <= 1, "rates", rate, "in [0, 1]")
-        near = min(rate, 1 - rate)
-        away = f"0, 1, or {_NEAREST:g} away from both"
-        require(near in (0, 1) or near >= _NEAREST, "rates", rate, away)
-    return rates
+    return drop_rates("rates", values)
 
 
 def _dtypes(values: object) -> tuple[str, ...]:

@@ -13,9 +13,9 @@ from dropout_stats.evidence.budget import Share
 from dropout_stats.expected import require_planned
 from dropout_stats.laws import Inverted, Law, spelled
 from dropout_stats.laws.sharing import Sharing
-from dropout_stats.options import Asked, matches
+from dropout_stats.options import DEFAULT_RATES, Asked, matches
 from dropout_stats.results import Case
-from dropout_stats.streams import StreamPlan, form, plan_streams
+from dropout_stats.streams import StreamPlan, form, inner, plan_streams
 from dropout_stats.target import Target
 
 _INTERFACE_SHAPES = ((1,), (7,), (3, 5), (2, 3, 4), (2, 3, 4, 5), (2, 1, 3, 2, 2))
@@ -135,6 +135,7 @@ def make_plan(target: Target, asked: Asked) -> Plan:
     """Build the full plan, and select from it what was asked for."""
     law, law_source = _law(target, asked)
     conventions = _with_room(asked.conventions.over(target.conventions), law, asked.shapes)
+    asked = replace(asked, rates=_rates(asked.rates, conventions))
     dtypes = _finest_first(asked.dtypes or conventions.dtypes)
     streams = plan_streams(target, law, conventions, asked, dtypes)
     full = Plan(
@@ -144,7 +145,7 @@ def make_plan(target: Target, asked: Asked) -> Plan:
         law_source=law_source,
         conventions=conventions,
         asked=asked,
-        cases=_cases(law, asked.rates, dtypes, streams),
+        cases=_cases(law, conventions, asked.rates, dtypes, streams),
         streams=streams,
         shapes=_probe_shapes(law.sharing, conventions, asked.shapes),
         large_shape=_large_shape(law.sharing, conventions, asked.shapes),
@@ -175,29 +176,48 @@ def _with_room(
     return replace(conventions, ndims=(max(low, least), high))
 
 
+def _rates(asked: tuple[float, ...], conventions: Conventions) -> tuple[float, ...]:
+    """The rates of the run: those that were asked for, or those that are fixed."""
+    if conventions.rates is None:
+        return asked
+    if asked == DEFAULT_RATES:
+        return conventions.rates
+    for rate in asked:
+        if not conventions.allows(rate):
+            raise UsageError(
+                f"the target can be asked for the rates {conventions.rates} alone "
+                f"(Conventions(rates=...)), not for {rate:g}"
+            )
+    return asked
+
+
 def _finest_first(dtypes: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(dict.fromkeys(dtypes), key=lambda name: name != "float32"))
 
 
 def _cases(
-    law: Law, rates: Sequence[float], dtypes: Sequence[str], streams: Sequence[StreamPlan]
+    law: Law,
+    conventions: Conventions,
+    rates: Sequence[float],
+    dtypes: Sequence[str],
+    streams: Sequence[StreamPlan],
 ) -> tuple[PlannedCase, ...]:
-    middle = sorted(rates)[len(rates) // 2]
-    middle = middle if 0 < middle < 1 else 0.3
+    known = next(filter(None, map(inner, (rates, conventions.rates or ()))), [0.3])
+    middle = sorted(known)[len(known) // 2]
     usual = [stream.setting for stream in streams if stream.kind == "usual"]
     places: dict[str, list[tuple[float | None, str]]] = {
         "once": [(middle, dtypes[0])],
         "dtype": [(middle, dtype) for dtype in dtypes],
         "rate and dtype": [(setting.rate, setting.dtype) for setting in usual],
-        "rate 0": [(0.0, dtype) for dtype in dtypes],
-        "rate 1": [(1.0, dtype) for dtype in dtypes],
+        "rate 0": [(0.0, dtype) for dtype in dtypes if conventions.allows(0.0)],
+        "rate 1": [(1.0, dtype) for dtype in dtypes if conventions.allows(1.0)],
     }
     cases: list[PlannedCase] = []
     for check in checks.ALL:
         if isinstance(check, checks.StreamCheck):
             cases += [_planned(check, stream) for stream in streams if check.id in stream.judges]
-        else:
-            asked = places[check.places] if law.kind in check.laws else []
+        elif law.kind in check.laws and not (check.own_rates and conventions.rates):
+            asked = places[check.places]
             cases += [PlannedCase(Case(check.id, dtype, rate)) for rate, dtype in asked]
     return tuple(cases)
 

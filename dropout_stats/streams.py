@@ -120,7 +120,7 @@ def plan_streams(
     drafts = [
         _Draft("usual", "", rate, dtype, _resolution(asked, first=dtype == names[0]))
         for dtype in names
-        for rate in _inner(asked.rates)
+        for rate in inner(asked.rates)
     ]
     if drafts:
         drafts += _special(target, law, conventions, asked, names[0])
@@ -133,7 +133,8 @@ def _resolution(asked: Asked, *, first: bool) -> float:
     return asked.resolution if first else min(asked.resolution * COARSER, 0.5)
 
 
-def _inner(rates: Sequence[float]) -> list[float]:
+def inner(rates: Sequence[float]) -> list[float]:
+    """Those at which units are dropped and kept."""
     return [rate for rate in rates if 0 < rate < 1]
 
 
@@ -141,7 +142,7 @@ def _special(
     target: Target, law: Law, conventions: Conventions, asked: Asked, dtype: str
 ) -> Iterator[_Draft]:
     """Streams that are drawn once; none where the caller or the target says which shapes."""
-    sharing, rates, resolution = law.sharing, sorted(_inner(asked.rates)), asked.resolution
+    sharing, rates, resolution = law.sharing, sorted(inner(asked.rates)), asked.resolution
     middle = rates[len(rates) // 2]
     calls = max(_LEAST_SHORT_CALLS, int(_SHORT_CALLS * min(1, DEFAULT_RESOLUTION / resolution)))
     if target.peers:

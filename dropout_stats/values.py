@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from dropout_stats.errors import UsageError
 
 _Item = TypeVar("_Item")
+NEAREST_RATE = 1e-6  # a rate nearer to 0 or 1 is lost in the rounding of float32
 
 
 def wrong(name: str, value: object, expected: str) -> UsageError:
@@ -39,6 +40,20 @@ def whole(name: str, value: object) -> int:
         return index(value)  # type: ignore[arg-type]  # where it is none, it raises
     except TypeError:
         raise wrong(name, value, "an integer") from None
+
+
+def drop_rates(
+    name: str, values: object, expected: str = "a list of rates such as [0.1, 0.9]"
+) -> tuple[float, ...]:
+    """Drop rates: 0, 1, and what is far enough from both."""
+    rates = listed(name, values, number, expected)
+    require(bool(rates), name, values, "at least one rate")
+    for rate in rates:
+        require(0 <= rate <= 1, name, rate, "in [0, 1]")
+        near = min(rate, 1 - rate)
+        away = f"0, 1, or {NEAREST_RATE:g} away from both"
+        require(near in (0, 1) or near >= NEAREST_RATE, name, rate, away)
+    return rates
 
 
 def text(name: str, value: object) -> str:

@@ -35,6 +35,7 @@ class Probe:
         places: at which configurations it is asked.
         ask: asks it of the target on the bench; exact: one violation fails.
         laws: the kinds of law that it is asked of.
+        own_rates: whether it asks at rates that the run does not name; not where those are fixed.
 
     """
 
@@ -46,6 +47,7 @@ class Probe:
     places: Places
     ask: Callable[[Bench, Case], Finding]
     laws: tuple[Kind, ...] = ALL_LAWS
+    own_rates: bool = False
 
 
 @dataclass(frozen=True)

@@ -149,5 +149,6 @@ ENDS = Probe(
     how="A pass at the rate of the case and its gradient, then one at rate 0; the same with rate "
     "1. Every dx is compared, within four times the tolerance of `support.kept_value`.",
     places="dtype",
+    own_rates=True,
     ask=_ends,
 )

@@ -74,7 +74,7 @@ def _host_generators(bench: Bench, case: Case) -> Finding:
 
 def _when_built(bench: Bench, case: Case) -> str | None:
     """The same of a first pass at a rate: it may build a layer, whose constructor may seed."""
-    if bench.conventions.max_shapes is not None:
+    if bench.conventions.max_shapes is not None or bench.conventions.rates:
         return None
     x, rates = bench.inputs(bench.largest_shape, case.dtype, case.id), iter(_NEW_RATES)
     for generator in _OF_THE_HOST:

@@ -222,6 +222,7 @@ NUMPY_RATE = Probe(
     how="One call with the rate as a float32 and one with it as a float64 of NumPy. Where "
     "nothing is declared, a change of the type is an observation.",
     places="dtype",
+    own_rates=True,
     ask=_numpy_rate,
 )
 
@@ -234,6 +235,7 @@ INVALID_RATE = Probe(
     how="One call at each of these rates. Where nothing is declared, what happens is an "
     "observation.",
     places="once",
+    own_rates=True,
     ask=_invalid_rate,
 )
 

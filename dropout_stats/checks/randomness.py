@@ -73,8 +73,9 @@ def _occasions(bench: Bench, case: Case, x: Array) -> dict[str, Callable[[], obj
     caller, rate = bench.caller, case.rate or 0.0
     occasions: dict[str, Callable[[], object]] = {
         "right after another": lambda: None,
-        "after a pass at rate 0": lambda: caller.train(x.copy(), 0.0),
     }
+    if bench.conventions.allows(0.0):
+        occasions["after a pass at rate 0"] = lambda: caller.train(x.copy(), 0.0)
     for shape in bench.shapes[1:2]:
         other = bench.inputs(shape, case.dtype, case.id, shape)
         occasions["after a call of another shape"] = partial(caller.train, other, rate)
@@ -108,9 +109,9 @@ def _idle(bench: Bench, case: Case) -> Finding:
 
 
 def _idle_passes(bench: Bench, x: Array, rate: float) -> dict[str, Callable[[], object]]:
-    passes: dict[str, Callable[[], object]] = {
-        "a training pass at rate 0": lambda: bench.caller.train(x.copy(), 0.0)
-    }
+    passes: dict[str, Callable[[], object]] = {}
+    if bench.conventions.allows(0.0):
+        passes["a training pass at rate 0"] = lambda: bench.caller.train(x.copy(), 0.0)
     if bench.caller.can_evaluate:
         passes["an evaluation pass"] = lambda: bench.caller.evaluate(x.copy(), rate)
     return passes

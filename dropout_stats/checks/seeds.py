@@ -83,7 +83,8 @@ def _repeats(bench: Bench, x: Array, rate: float, number: int, calls: int) -> bo
 
 
 def _other_calls(bench: Bench, x: Array, rate: float) -> None:
-    bench.caller.train(x.copy(), 0.0)
+    if bench.conventions.allows(0.0):
+        bench.caller.train(x.copy(), 0.0)
     bench.caller.train(x.copy(), rate)
     if bench.caller.can_evaluate:
         bench.caller.evaluate(x.copy(), rate)

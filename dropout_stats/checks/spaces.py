@@ -120,13 +120,16 @@ def spaces_of_values(
     conventions: Conventions, dtype: str, rate: float, shapes: Shapes
 ) -> Sequence[Space]:
     """Vary the values, and drop nothing now and then."""
-    return [Space(_small(conventions, shapes, 4), dtype, (rate, 0.0), fillings=tuple(FILLINGS))]
+    rates = (rate, 0.0) if conventions.allows(0.0) else (rate,)
+    return [Space(_small(conventions, shapes, 4), dtype, rates, fillings=tuple(FILLINGS))]
 
 
 def spaces_of_rates(
     conventions: Conventions, dtype: str, rate: float, shapes: Shapes
 ) -> Sequence[Space]:
-    """Vary the rate: the ends, what lies near them, and some in between."""
+    """Vary the rate: the ends, what lies near them, some in between; or what can be asked for."""
+    if conventions.rates:
+        return [Space(_small(conventions, shapes, 3), dtype, (rate, *conventions.rates))]
     ends = (1.0,) if conventions.rate_domain == "[0, 1]" else ()
     between = (0.017, 0.123, 0.25, 0.401, 0.666, 0.789, 0.95)
     return [Space(_small(conventions, shapes, 3), dtype, (rate, *RATES, *ends, *between))]

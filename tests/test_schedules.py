@@ -1,0 +1,189 @@
+"""Rates that change, and what targets that follow them are held to."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+import dropout_stats as ds
+from dropout_stats.laws import Inverted, TestScaled
+
+QUICK = {"resolution": 2**-5, "seed": 3}
+
+
+class Annealed:
+    """An inverted dropout whose rate follows from a step that it is told."""
+
+    def __init__(self, schedule):
+        self.schedule = schedule
+        self.seed(0)
+
+    def seed(self, number):
+        self.rng = np.random.default_rng(number)
+
+    def rate(self, step):
+        return self.schedule(step)
+
+    def train(self, x, step):
+        rate = self.rate(step)
+        kept = self.rng.random(x.shape) >= rate
+        return np.where(kept, x / x.dtype.type(1 - rate), x.dtype.type(0)) if rate < 1 else x * 0
+
+    def vjp(self, x, dy, step):
+        state = self.rng.bit_generator.state
+        y = self.train(x, step)
+        self.rng.bit_generator.state = state
+        return y, self.train(dy, step)
+
+    def evaluate(self, x):
+        return x.copy()
+
+    def target(self, **options):
+        return self.schedule.target(
+            self.train, self.evaluate, vjp=self.vjp, seed=self.seed, law=Inverted(), **options
+        )
+
+
+def test_schedules_go_from_their_first_rate_to_their_last():
+    linear = ds.Schedule.linear(0.5, 0.1, steps=5)
+    assert [linear(step) for step in range(6)] == pytest.approx([0.5, 0.4, 0.3, 0.2, 0.1, 0.1])
+    cosine = ds.Schedule.cosine(0.5, 0.1, steps=5)
+    assert [cosine(step) for step in (0, 2, 4, 9)] == pytest.approx([0.5, 0.3, 0.1, 0.1])
+    assert cosine(1) == pytest.approx(0.1 + 0.2 * (1 + math.sqrt(0.5)))
+    falling = ds.Schedule.exponential(0.4, 0.1, steps=3)
+    assert [falling(step) for step in range(3)] == pytest.approx([0.4, 0.2, 0.1])
+    rising = ds.Schedule.curriculum(0.5, steps=100)
+    assert rising(0) == 0
+    assert rising(10) == pytest.approx(0.5 * (1 - math.exp(-1)))
+    assert 0.4999 < rising(99) < 0.5
+    assert ds.Schedule.constant(0.3, steps=4)(3) == 0.3
+    assert ds.Schedule(lambda step: 0.1 * (step % 2), steps=10)(7) == 0.1
+
+
+def test_steps_are_spread_from_first_to_last_without_what_cannot_be_judged():
+    assert ds.Schedule.linear(0.5, 0.1, steps=100).spread() == (0, 25, 50, 74, 99)
+    assert ds.Schedule.linear(0.5, 0.1, steps=3).spread() == (0, 1, 2)
+    assert ds.Schedule.exponential(0.5, 1e-9, steps=3).spread() == (0, 1)
+    assert ds.Schedule.linear(0.0, 1.0, steps=3).spread() == (0, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: ds.Schedule.linear(0.5, 0.1, steps=0), "steps"),
+        (lambda: ds.Schedule(0.5, steps=3), "a function of the step"),
+        (lambda: ds.Schedule.exponential(0.5, 0, steps=3), "does not reach it"),
+        (
+            lambda: ds.Schedule.linear(0.5, 1.5, steps=3)(2),
+            r"the rate at step 2 must be in \[0, 1\]",
+        ),
+        (lambda: ds.Schedule.constant(0.5)(-1), "0 or more"),
+        (lambda: ds.Schedule(lambda _: "half", steps=3)(0), "the rate at step 0 must be a number"),
+        (lambda: ds.Schedule.constant(0.0).target(lambda x, _: x), "no rate inside"),
+    ],
+)
+def test_what_is_no_schedule_is_refused_in_plain_words(make, words):
+    with pytest.raises(ds.UsageError, match=words):
+        make()
+
+
+def test_a_layer_that_follows_its_schedule_conforms_at_every_step():
+    schedule = ds.Schedule.linear(0.5, 0.1, steps=100)
+    report = ds.check(Annealed(schedule).target(), **QUICK)
+    assert report.verdict == "pass", report
+    judged = {result.case.rate for result in report.results if result.check == "rate.marginal"}
+    assert judged == {schedule(step) for step in schedule.spread()}
+    assert not {"limits.rate_zero", "interface.invalid_rate"} & {r.check for r in report.results}
+    assert "step 74" in str(report)
+
+
+def test_a_step_at_rate_zero_is_held_to_it():
+    schedule = ds.Schedule.linear(0.0, 0.5, steps=3)
+    assert ds.check(Annealed(schedule).target(), **QUICK)["limits.rate_zero"].verdict == "pass"
+
+
+class CountsFromOne(Annealed):
+    def rate(self, step):
+        return self.schedule(step + 1)
+
+
+class NeverMoves(Annealed):
+    def rate(self, step):
+        return self.schedule(0)
+
+
+class AnnealsTheKeepProbability(Annealed):
+    """exponential in keep_prob where the rate should be."""
+
+    def rate(self, step):
+        first, last = 1 - self.schedule(0), 1 - self.schedule(self.schedule.steps - 1)
+        return 1 - first * (last / first) ** (step / (self.schedule.steps - 1))
+
+
+@pytest.mark.parametrize("wrong", [CountsFromOne, NeverMoves, AnnealsTheKeepProbability])
+def test_a_rate_that_is_not_the_declared_one_fails_at_its_step(wrong):
+    schedule = ds.Schedule.exponential(0.6, 0.05, steps=12)
+    report = ds.check(wrong(schedule).target(), **QUICK)
+    assert report["rate.marginal"].verdict == "fail"
+    last = ds.check(wrong(schedule).target(steps=[6]), **QUICK)
+    assert last["rate.marginal"].verdict == "fail"
+
+
+def test_all_steps_of_one_rate_take_turns():
+    class Decays(Annealed):
+        def rate(self, step):
+            return self.schedule(step) * 0.9**step
+
+    schedule = ds.Schedule.constant(0.3, steps=10)
+    assert ds.check(Annealed(schedule).target(), **QUICK).verdict == "pass"
+    assert ds.check(Decays(schedule).target(), **QUICK)["support.kept_value"].verdict == "fail"
+
+
+def test_a_test_scaled_network_is_right_at_the_steps_of_one_rate_alone():
+    schedule = ds.Schedule.linear(0.5, 0.1, steps=5)
+    rng = np.random.default_rng(0)
+
+    def train(x, step):
+        return np.where(rng.random(x.shape) >= schedule(step), x, x.dtype.type(0))
+
+    def evaluate(x):
+        return x * x.dtype.type(1 - schedule(4))
+
+    target = schedule.target(train, evaluate, law=TestScaled())
+    report = ds.check(target, checks=["moments.noise_mean", "inference.law"], **QUICK)
+    for result in report.results:
+        right = result.case.rate == schedule(4)
+        assert result.verdict == ("pass" if right else "fail"), result
+    for step in range(5):
+        lost = schedule.evaluation_over_training(TestScaled(), step, evaluated_at=4)
+        assert lost == pytest.approx(0.9 / (1 - schedule(step)))
+        assert schedule.evaluation_over_training(Inverted(), step, evaluated_at=4) == 1
+
+
+@pytest.mark.parametrize("law", [Inverted(), TestScaled()])
+def test_the_loss_of_the_evaluation_pass_is_exact_over_all_masks(law):
+    """Evaluation over E[train], at each step, by going through all masks."""
+    schedule = ds.Schedule.cosine(0.7, 0.05, steps=6)
+    x = np.array([1.5, -2.0, 0.25, 8.0])
+    for step in range(6):
+        rate = schedule(step)
+        mean = np.zeros(4)
+        for bits in itertools.product((False, True), repeat=4):
+            mask = np.array(bits)
+            chance = math.prod(1 - rate if kept else rate for kept in bits)
+            mean += chance * law.apply(x, mask, rate)
+        seen = law.evaluate(x, schedule(5)) / mean
+        expected = schedule.evaluation_over_training(law, step, evaluated_at=5)
+        assert seen == pytest.approx(np.full(4, expected), rel=1e-12)
+
+
+def test_fixed_rates_are_the_rates_of_the_run():
+    conventions = ds.Conventions(rates=(0.25,))
+    plan = ds.plan(ds.reference(Inverted()), conventions=conventions)
+    assert {planned.case.rate for planned in plan.cases} == {0.25}
+    with pytest.raises(ds.UsageError, match=r"\(0.25,\) alone"):
+        ds.plan(ds.reference(Inverted()), conventions=conventions, rates=[0.3])
+    for rates in ((), (0.0, 1.0), (1.5,), 0.3):
+        with pytest.raises(ds.UsageError, match="rates"):
+            ds.Conventions(rates=rates)
