@@ -68,7 +68,7 @@ class Schedule:
     @staticmethod
     def linear(first: float, last: float, *, steps: int) -> Schedule:
         """From the first rate to the last by equal steps."""
-        return _between("linear", first, last, steps, lambda part: first + (last - first) * part)
+        return _between("linear", first, last, steps, lambda part: _mixed(first, last, part))
 
     @staticmethod
     def cosine(first: float, last: float, *, steps: int) -> Schedule:
@@ -78,7 +78,7 @@ class Schedule:
             first,
             last,
             steps,
-            lambda part: last + (first - last) * (1 + math.cos(math.pi * part)) / 2,
+            lambda part: _mixed(first, last, (1 - math.cos(math.pi * part)) / 2),
         )
 
     @staticmethod
@@ -216,6 +216,11 @@ def _between(
     """From the first rate to the last, by the part of the way that is done."""
     way = max(1, whole("steps", steps) - 1)
     return Schedule(lambda step: at(step / way), steps, f"{name} from {first:g} to {last:g}")
+
+
+def _mixed(first: float, last: float, part: float) -> float:
+    """Part of the way from one rate to the other; each end is met exactly."""
+    return first * (1 - part) + last * part
 
 
 def _evenly(steps: int, count: int) -> list[int]:
