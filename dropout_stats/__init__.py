@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dropout_stats import laws as laws
+    from dropout_stats import readouts as readouts
     from dropout_stats import zoo as zoo
     from dropout_stats.adapters import adapt as adapt
     from dropout_stats.api import assert_conforms as assert_conforms
@@ -54,7 +55,7 @@ _HOMES = {
     "Target": "target",
 }
 
-_MODULES = ("laws", "zoo")
+_MODULES = ("laws", "readouts", "zoo")
 
 __all__ = [
     "Case",
@@ -76,6 +77,7 @@ __all__ = [
     "laws",
     "parametrize_checks",
     "plan",
+    "readouts",
     "reference",
     "zoo",
 ]

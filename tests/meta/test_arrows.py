@@ -94,6 +94,7 @@ MAY_IMPORT = {
         "settling",
         "target",
     },
+    "readouts": {"callables", "conventions", "laws", "target"},
     "schedules": {"conventions", "errors", "laws", "target", "values"},
     "settings": {"conventions", "expected", "options", "values", "errors"},
     "parametrize": {"api", "laws", "options", "planning", "report", "results", "settling"},
