@@ -16,7 +16,7 @@ from dropout_stats.call import Caller
 from dropout_stats.diagnose import diagnose
 from dropout_stats.errors import TargetError
 from dropout_stats.inputs import branch, distinct
-from dropout_stats.laws import Law
+from dropout_stats.laws import AnyLaw
 from dropout_stats.options import Options, read_options
 from dropout_stats.planning import Plan, make_plan
 from dropout_stats.report.model import Report
@@ -26,7 +26,7 @@ from dropout_stats.settling import left_open, settle
 from dropout_stats.target import Target
 
 
-def check(target: object, law: Law | str | None = None, **options: Unpack[Options]) -> Report:
+def check(target: object, law: AnyLaw | str | None = None, **options: Unpack[Options]) -> Report:
     """Judge a dropout implementation.
 
     Args:
@@ -48,13 +48,13 @@ def check(target: object, law: Law | str | None = None, **options: Unpack[Option
 
 
 def assert_conforms(
-    target: object, law: Law | str | None = None, **options: Unpack[Options]
+    target: object, law: AnyLaw | str | None = None, **options: Unpack[Options]
 ) -> None:
     """Raise AssertionError with the failure text unless the target passes; see `check`."""
     check(target, law, **options).raise_for_failures()
 
 
-def plan(target: object, law: Law | str | None = None, **options: Unpack[Options]) -> Plan:
+def plan(target: object, law: AnyLaw | str | None = None, **options: Unpack[Options]) -> Plan:
     """Say what `check` would run: cases, units, seconds (from a few timed calls), resolutions.
 
     Takes the arguments of `check`.
@@ -72,7 +72,7 @@ class BoundRun(Run):
         self.started = time.monotonic()
 
 
-def bind(target: object, law: Law | str | None = None, **options: Unpack[Options]) -> BoundRun:
+def bind(target: object, law: AnyLaw | str | None = None, **options: Unpack[Options]) -> BoundRun:
     """Adapt the target and plan its run; every front end starts here."""
     asked = read_options(law, options)
     adapted = adapt(target)

@@ -13,7 +13,7 @@ from dropout_stats.conventions import Conventions
 from dropout_stats.dtypes import as_dtype
 from dropout_stats.errors import UsageError, did_you_mean
 from dropout_stats.expected import Expected
-from dropout_stats.laws import Law, by_name, is_law
+from dropout_stats.laws import AnyLaw, by_name, is_law
 from dropout_stats.results import Case
 from dropout_stats.values import drop_rates, listed, number, require, text, whole, wrong
 
@@ -63,7 +63,7 @@ class Options(TypedDict, total=False):
 class Asked:
     """Valid options; `Options` says what each is, None is what the target decides."""
 
-    law: Law | None = None
+    law: AnyLaw | None = None
     conventions: Conventions = field(default_factory=Conventions)
     rates: tuple[float, ...] = DEFAULT_RATES
     dtypes: tuple[str, ...] | None = None
@@ -104,7 +104,7 @@ def matches(case: Case, patterns: Iterable[str]) -> bool:
     return any(case.matches(pattern) for pattern in patterns)
 
 
-def _law(value: object) -> Law:
+def _law(value: object) -> AnyLaw:
     if isinstance(value, str):
         return by_name(value)
     if not is_law(value):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar, Unpack
 
 from dropout_stats.api import BoundRun, bind, finish
-from dropout_stats.laws import Law
+from dropout_stats.laws import AnyLaw
 from dropout_stats.options import Options
 from dropout_stats.planning import PlannedCase
 from dropout_stats.report.json import dump_result, load_result
@@ -123,7 +123,7 @@ class BoundCase:
 
 
 def bound_cases(
-    target: object, law: Law | str | None = None, **options: Unpack[Options]
+    target: object, law: AnyLaw | str | None = None, **options: Unpack[Options]
 ) -> tuple[BoundCase, ...]:
     """Plan a run and return its cases; takes the arguments of `check`."""
     session = Session(bind(target, law, **options))
@@ -131,7 +131,7 @@ def bound_cases(
 
 
 def parametrize_checks(
-    target: object, law: Law | str | None = None, **options: Unpack[Options]
+    target: object, law: AnyLaw | str | None = None, **options: Unpack[Options]
 ) -> Callable[[_Test], _Test]:
     """Parametrize a test function over the cases of a target: one pytest item a case.
 

@@ -11,7 +11,7 @@ from dropout_stats.conventions import Conventions
 from dropout_stats.errors import UsageError, did_you_mean
 from dropout_stats.evidence.budget import Share
 from dropout_stats.expected import require_planned
-from dropout_stats.laws import Inverted, Law, spelled
+from dropout_stats.laws import AnyLaw, Inverted, spelled
 from dropout_stats.laws.sharing import Sharing
 from dropout_stats.options import DEFAULT_RATES, Asked, matches
 from dropout_stats.results import Case
@@ -61,7 +61,7 @@ class Plan:
 
     target: str
     spec: str | None
-    law: Law
+    law: AnyLaw
     law_source: str
     conventions: Conventions
     asked: Asked
@@ -155,14 +155,14 @@ def make_plan(target: Target, asked: Asked) -> Plan:
     return full.selected()
 
 
-def _law(target: Target, asked: Asked) -> tuple[Law, str]:
+def _law(target: Target, asked: Asked) -> tuple[AnyLaw, str]:
     if asked.law:
         return asked.law, "argument"
     return (target.law, "target") if target.law else (Inverted(), "assumed")
 
 
 def _with_room(
-    conventions: Conventions, law: Law, given: tuple[tuple[int, ...], ...] | None
+    conventions: Conventions, law: AnyLaw, given: tuple[tuple[int, ...], ...] | None
 ) -> Conventions:
     """Leave out the dimensions that are too few for the units of the law."""
     least, (low, high) = law.sharing.least_ndim, conventions.ndims
@@ -196,7 +196,7 @@ def _finest_first(dtypes: Sequence[str]) -> tuple[str, ...]:
 
 
 def _cases(
-    law: Law,
+    law: AnyLaw,
     conventions: Conventions,
     rates: Sequence[float],
     dtypes: Sequence[str],

@@ -16,7 +16,7 @@ import numpy as np
 
 from dropout_stats.callables import name_of
 from dropout_stats.conventions import Conventions
-from dropout_stats.laws import Law, TestScaled
+from dropout_stats.laws import AnyLaw, TestScaled
 from dropout_stats.laws.reading import Array
 from dropout_stats.target import Target
 
@@ -31,7 +31,7 @@ def attention(
     evaluate: Attend | None = None,
     *,
     seed: Callable[[int], object] | None = None,
-    law: Law | None = None,
+    law: AnyLaw | None = None,
     conventions: Conventions | None = None,
     name: str = "",
 ) -> Target:
@@ -78,7 +78,7 @@ def dropconnect(
     evaluate: Connect | None = None,
     *,
     seed: Callable[[int], object] | None = None,
-    law: Law | None = None,
+    law: AnyLaw | None = None,
     conventions: Conventions | None = None,
     name: str = "",
 ) -> Target:

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from dropout_stats import dtypes
 from dropout_stats.conventions import Conventions, RateDomain
-from dropout_stats.laws import Law, is_two_valued, spelled
+from dropout_stats.laws import AnyLaw, is_two_valued, spelled
 from dropout_stats.laws.reading import Array
 from dropout_stats.target import Target
 
 
-def reference(law: Law) -> Target:
+def reference(law: AnyLaw) -> Target:
     """Return the reference target of a law, with a generator of its own."""
     generators = [np.random.default_rng()]
     closed = is_two_valued(law)  # other noise has no finite variance at rate 1

@@ -10,7 +10,7 @@ from typing import Any
 
 from dropout_stats.conventions import Conventions
 from dropout_stats.errors import UsageError
-from dropout_stats.laws import Law
+from dropout_stats.laws import AnyLaw
 from dropout_stats.target import Target
 from dropout_stats.values import NEAREST_RATE, number, require, whole
 
@@ -108,7 +108,7 @@ class Schedule:
         ends = range(self.steps) if self.steps <= count else _evenly(self.steps, count)
         return tuple(step for step in ends if _can_be_judged(self(step)))
 
-    def evaluation_over_training(self, law: Law, step: int, evaluated_at: int) -> float:
+    def evaluation_over_training(self, law: AnyLaw, step: int, evaluated_at: int) -> float:
         """Evaluation output over the mean of the training pass at a step.
 
         Args:
@@ -131,7 +131,7 @@ class Schedule:
         *,
         vjp: Callable[[Any, Any, int], Any] | None = None,
         seed: Callable[[int], object] | None = None,
-        law: Law | None = None,
+        law: AnyLaw | None = None,
         conventions: Conventions | None = None,
         name: str = "",
         steps: Sequence[int] | None = None,

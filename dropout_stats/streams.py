@@ -21,7 +21,7 @@ from dropout_stats.evidence.budget import Share, split
 from dropout_stats.evidence.dispersion import resolvable_factor
 from dropout_stats.evidence.repeats import chance_of_repeat, pool_excluded_by
 from dropout_stats.evidence.sizes import CONFORMING_FACTOR, cap, fixed_sample
-from dropout_stats.laws import Law
+from dropout_stats.laws import AnyLaw
 from dropout_stats.laws.sharing import Sharing
 from dropout_stats.options import DEFAULT_RESOLUTION, Asked
 from dropout_stats.results import place_name
@@ -98,7 +98,7 @@ class _Draft(NamedTuple):
     form: Form | None = None
     calls: int | None = None
 
-    def judges(self, law: Law) -> tuple[checks.StreamCheck, ...]:
+    def judges(self, law: AnyLaw) -> tuple[checks.StreamCheck, ...]:
         """The checks that judge a stream of this kind; of a special one, those that it is for."""
         of_kind = [
             check
@@ -114,7 +114,7 @@ class _Draft(NamedTuple):
 
 
 def plan_streams(
-    target: Target, law: Law, conventions: Conventions, asked: Asked, names: Sequence[str]
+    target: Target, law: AnyLaw, conventions: Conventions, asked: Asked, names: Sequence[str]
 ) -> tuple[StreamPlan, ...]:
     """Plan every stream; `names` has the type that is read most finely first."""
     drafts = [
@@ -139,7 +139,7 @@ def inner(rates: Sequence[float]) -> list[float]:
 
 
 def _special(
-    target: Target, law: Law, conventions: Conventions, asked: Asked, dtype: str
+    target: Target, law: AnyLaw, conventions: Conventions, asked: Asked, dtype: str
 ) -> Iterator[_Draft]:
     """Streams that are drawn once; none where the caller or the target says which shapes."""
     sharing, rates, resolution = law.sharing, sorted(inner(asked.rates)), asked.resolution
@@ -168,7 +168,7 @@ def _special(
 
 
 def _planned(
-    draft: _Draft, law: Law, conventions: Conventions, asked: Asked, share: Share
+    draft: _Draft, law: AnyLaw, conventions: Conventions, asked: Asked, share: Share
 ) -> StreamPlan:
     lawful, power = law.keep_probs(draft.rate), asked.power
     keep_prob, power_of_one = lawful[0], 1 - (1 - power) / len(lawful)  # see Setting.keep_test

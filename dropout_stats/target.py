@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from dropout_stats.callables import name_of
 from dropout_stats.conventions import Conventions
 from dropout_stats.errors import UsageError
-from dropout_stats.laws import Law, is_law
+from dropout_stats.laws import AnyLaw, is_law
 from dropout_stats.layers import LayerCalls
 from dropout_stats.modes import not_understood
 
@@ -65,7 +65,7 @@ class Target:
     apply: Callable[..., Any] | None = None
     peers: Callable[..., Any] | None = None
     name: str = ""
-    law: Law | None = None
+    law: AnyLaw | None = None
     conventions: Conventions | None = None
     notes: tuple[str, ...] = ()
     spec: str | None = None
@@ -105,7 +105,7 @@ class Target:
         evaluate_vjp: Callable[..., Any] | None = None,
         seed: Callable[[int], object] | None = None,
         name: str = "",
-        law: Law | None = None,
+        law: AnyLaw | None = None,
         conventions: Conventions | None = None,
     ) -> Target:
         """Make a target of a layer whose rate is fixed when it is built.

@@ -12,7 +12,7 @@ from dropout_stats.adapters.rehearsal import evaluates, require
 from dropout_stats.callables import name_of, parameters_of
 from dropout_stats.conventions import Conventions
 from dropout_stats.errors import HarnessError
-from dropout_stats.laws import Law
+from dropout_stats.laws import AnyLaw
 from dropout_stats.laws.reading import Array
 from dropout_stats.layers import Abilities, LayerCalls
 from dropout_stats.modes import Mode, not_understood
@@ -31,7 +31,7 @@ def _same(value: Any) -> Any:
     return value
 
 
-def declared_law(target: Any, root: str, known: Mapping[str, Law], name: str) -> Law | None:
+def declared_law(target: Any, root: str, known: Mapping[str, AnyLaw], name: str) -> AnyLaw | None:
     """The law of a framework's own dropout; None for what a user built on the framework.
 
     A framework's other dropouts (with other noise) have other laws: to hold them to one of these
@@ -99,7 +99,7 @@ class Bridge:
         function: Callable[..., Any],
         name: str,
         *,
-        law: Law | None = None,
+        law: AnyLaw | None = None,
         notes: tuple[str, ...] = (),
     ) -> Target:
         """Make a target of a function `f(x, rate[, training][, key])`."""
@@ -129,7 +129,7 @@ class Bridge:
         layer: Callable[..., Any],
         name: str,
         *,
-        law: Law | None = None,
+        law: AnyLaw | None = None,
         notes: tuple[str, ...] = (),
         **calls: Callable[..., Any],
     ) -> Target:
@@ -257,7 +257,7 @@ class Bridge:
         return train
 
     def _peers(
-        self, train: Callable[[Any, float, Any], Any], law: Law | None
+        self, train: Callable[[Any, float, Any], Any], law: AnyLaw | None
     ) -> Callable[..., Any] | None:
         """Lanes of one call; nobody else's code is expected to be mapped."""
         lanes = self.lanes

@@ -14,7 +14,7 @@ from dropout_stats import dtypes
 from dropout_stats.adapters.bridge import Bridge, declared_law
 from dropout_stats.conventions import Conventions
 from dropout_stats.errors import HarnessError
-from dropout_stats.laws import Inverted, Law
+from dropout_stats.laws import AnyLaw, Inverted
 from dropout_stats.laws.reading import Array
 from dropout_stats.target import Target
 
@@ -26,7 +26,7 @@ _CONVENTIONS = Conventions(
     randomness="global",
 )
 _CHANNEL = Inverted(unit="channel")
-_LAWS: dict[str, Law] = {
+_LAWS: dict[str, AnyLaw] = {
     "Dropout": Inverted(),
     "Dropout1d": _CHANNEL,
     "Dropout2d": _CHANNEL,

@@ -12,7 +12,7 @@ from dropout_stats.call import Caller
 from dropout_stats.conventions import Conventions
 from dropout_stats.errors import TargetError
 from dropout_stats.inputs import branch, distinct
-from dropout_stats.laws import Law
+from dropout_stats.laws import AnyLaw
 from dropout_stats.laws.reading import Array, kept_tolerance
 
 _Answer = TypeVar("_Answer")
@@ -60,7 +60,7 @@ class Bench:
     """
 
     caller: Caller
-    law: Law
+    law: AnyLaw
     conventions: Conventions
     seed: int
     shapes: tuple[tuple[int, ...], ...]

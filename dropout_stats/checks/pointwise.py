@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dropout_stats import dtypes
 from dropout_stats.conventions import DroppedNonfinite
-from dropout_stats.laws import Law, is_two_valued
+from dropout_stats.laws import AnyLaw, is_two_valued
 from dropout_stats.laws.reading import Array, kept_tolerance
 
 _Mask = NDArray[np.bool_]
@@ -128,7 +128,7 @@ class Multiplied:
 
 
 def training(
-    law: Law, rate: float, dtype: str, nonfinite: DroppedNonfinite
+    law: AnyLaw, rate: float, dtype: str, nonfinite: DroppedNonfinite
 ) -> Possible | Multiplied:
     """What a training pass may give; `dtype` is that of its output."""
     if not is_two_valued(law):
@@ -145,7 +145,7 @@ def training(
     )
 
 
-def evaluation(law: Law, rate: float, x_dtype: str, dtype: str) -> Possible:
+def evaluation(law: AnyLaw, rate: float, x_dtype: str, dtype: str) -> Possible:
     """What an evaluation pass may give; the identity is exact, a factor may be rounded."""
     factor = law.evaluation_factor(rate)
     untouched = factor == 1 and x_dtype == dtype

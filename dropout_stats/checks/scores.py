@@ -72,10 +72,11 @@ def explain_noise_mean(stream: Stream, verdict: Verdict) -> Finding:
     shift = _evaluation_shift(stream)
     if not shift:
         return explain_mean(stream, verdict)
+    mean = stream.setting.law.mean(stream.setting.rate)
     return Finding(
         "fail",
-        f"the evaluation pass is {1 + shift:.7g} times the input, and the mean of the training "
-        "pass is the input: the noise about the evaluation pass has another mean than 0",
+        f"the evaluation pass is {mean + shift:.7g} times the input, and the mean of the training "
+        f"pass {mean:.7g} times: the noise about the evaluation pass has another mean than 0",
         Evidence(stream.scores.draws, estimate=-shift),
     )
 
@@ -123,11 +124,11 @@ def _finding(
 
 
 def _evaluation_shift(stream: Stream) -> float:
-    """How far the factor of the evaluation pass is from 1; 0 where it is the law's, or unknown."""
-    seen = stream.evaluation_factor
-    if seen is None or abs(seen - 1) <= 4 * stream.setting.tolerance:
+    """How far the factor of the evaluation pass is from E[M]; 0 where that is so, or unknown."""
+    seen, mean = stream.evaluation_factor, stream.setting.law.mean(stream.setting.rate)
+    if seen is None or abs(seen - mean) <= 4 * stream.setting.tolerance * abs(mean):
         return 0.0
-    return seen - 1
+    return seen - mean
 
 
 def _decide(stream: Stream) -> Verdict:

@@ -15,7 +15,7 @@ from dropout_stats.evidence.bernoulli import BernoulliTest, Counts, bernoulli_te
 from dropout_stats.evidence.budget import Share
 from dropout_stats.evidence.normal import NormalTest, Sums, normal_test
 from dropout_stats.evidence.repeats import Repeats
-from dropout_stats.laws import Law, Reading, Violation, two_valued
+from dropout_stats.laws import AnyLaw, Reading, Violation, two_valued
 from dropout_stats.laws.reading import Array, kept_tolerance
 
 # A correct float32 implementation rounds rate and 1 - rate and draws uniforms on a grid of 2^-23:
@@ -52,7 +52,7 @@ class Setting:
 
     """
 
-    law: Law
+    law: AnyLaw
     rate: float
     dtype: str
     output_dtype: str

@@ -17,7 +17,7 @@ from dropout_stats.diagnose.matching import (
 )
 from dropout_stats.diagnose.quantised import quantised
 from dropout_stats.diagnose.signatures import Signature
-from dropout_stats.laws import Law, is_two_valued
+from dropout_stats.laws import AnyLaw, is_two_valued
 from dropout_stats.results import Diagnosis, Result
 
 __all__ = ["diagnose"]
@@ -45,7 +45,7 @@ _BY_EVALUATION = ("inference.*", "moments.noise_mean", "gradient.evaluation")
 _ENDS = ("limits.*",)
 
 
-def diagnose(results: Sequence[Result], law: Law) -> tuple[Diagnosis, ...]:
+def diagnose(results: Sequence[Result], law: AnyLaw) -> tuple[Diagnosis, ...]:
     """Name the causes that explain the failures, roots first; () where nothing failed.
 
     Failures that are expected need no diagnosis, but their numbers may show what else follows.
@@ -60,7 +60,7 @@ def diagnose(results: Sequence[Result], law: Law) -> tuple[Diagnosis, ...]:
     return account(named, (result.check for result in failures.results))
 
 
-def _by_rate(results: Sequence[Result], law: Law, failures: Failures) -> list[Named]:
+def _by_rate(results: Sequence[Result], law: AnyLaw, failures: Failures) -> list[Named]:
     """What rate, kept value and evaluation factor say together; of other noise, its scores."""
     if not is_two_valued(law):
         return [] if blames_draws(failures) else name_noise(results, law, failures)
@@ -74,7 +74,7 @@ def _by_rate(results: Sequence[Result], law: Law, failures: Failures) -> list[Na
     return _signatures(results, law, failures)
 
 
-def _signatures(results: Sequence[Result], law: Law, failures: Failures) -> list[Named]:
+def _signatures(results: Sequence[Result], law: AnyLaw, failures: Failures) -> list[Named]:
     found = explaining(results, law)
     if not found and blames_draws(failures):
         return []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from dropout_stats.diagnose.accounting import Named
 from dropout_stats.diagnose.failures import Failures
-from dropout_stats.laws import GaussianMultiplicative, Law
+from dropout_stats.laws import AnyLaw, GaussianMultiplicative
 from dropout_stats.results import Diagnosis, Result
 
 _ROUGHLY = 0.01  # of a deviation, beside what chance makes of it
@@ -77,7 +77,7 @@ _STRENGTHS = (
 )
 
 
-def name_noise(results: Sequence[Result], law: Law, failures: Failures) -> list[Named]:
+def name_noise(results: Sequence[Result], law: AnyLaw, failures: Failures) -> list[Named]:
     """The causes that the checks of the noise show, roots first."""
     failed = failures.checks
     found = []
@@ -97,7 +97,7 @@ def name_noise(results: Sequence[Result], law: Law, failures: Failures) -> list[
     return found
 
 
-def _strength(results: Sequence[Result], law: Law) -> Diagnosis:
+def _strength(results: Sequence[Result], law: AnyLaw) -> Diagnosis:
     """The wrong variance that fits at all rates; no name where none does."""
     seen = [
         (result.case.rate, result.evidence.estimate, result.evidence.units)
@@ -113,7 +113,7 @@ def _strength(results: Sequence[Result], law: Law) -> Diagnosis:
 
 
 def _fits(
-    strength: _Strength, law: Law, rate: float | None, estimate: float | None, units: int
+    strength: _Strength, law: AnyLaw, rate: float | None, estimate: float | None, units: int
 ) -> bool:
     if rate is None or estimate is None or not units:
         return False

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dropout_stats.diagnose.signatures import DROPS, SIGNATURES, Signature
-from dropout_stats.laws import Law, is_two_valued, two_valued
+from dropout_stats.laws import AnyLaw, is_two_valued, two_valued
 from dropout_stats.laws.reading import kept_tolerance
 from dropout_stats.results import Result
 
@@ -29,14 +29,14 @@ class Observed:
     evaluation: float | None
 
 
-def explaining(results: Sequence[Result], law: Law) -> list[Signature]:
+def explaining(results: Sequence[Result], law: AnyLaw) -> list[Signature]:
     """The signatures that explain everything that was observed, the simplest first."""
     observed = _observe(results)
     found = [s for s in _of(law) if _deviates(s, observed, law) and _explains(s, observed, law)]
     return _simplest_first(found)
 
 
-def partly_explaining(results: Sequence[Result], law: Law) -> list[Signature]:
+def partly_explaining(results: Sequence[Result], law: AnyLaw) -> list[Signature]:
     """The signatures that agree in what they are about."""
     observed = _observe(results)
     return [s for s in _of(law) if _is_part(s, observed, law)]
@@ -50,7 +50,7 @@ def same_at_all_rates(results: Sequence[Result]) -> bool:
     return len({one.rate for one in seen}) > 1 and 0 < low <= high < 1
 
 
-def has_another_rate(results: Sequence[Result], law: Law) -> bool:
+def has_another_rate(results: Sequence[Result], law: AnyLaw) -> bool:
     """Whether kept units and their factor give the right mean, though neither is the law's."""
     seen = [(one.rate, one.keep, one.kept) for one in _observe(results) if one.keep and one.kept]
     return bool(seen) and all(
@@ -61,7 +61,7 @@ def has_another_rate(results: Sequence[Result], law: Law) -> bool:
     )
 
 
-def _of(law: Law) -> list[Signature]:
+def _of(law: AnyLaw) -> list[Signature]:
     if not is_two_valued(law):
         return []
     return [s for s in SIGNATURES if not s.laws or law.name in s.laws]
@@ -111,7 +111,7 @@ def _evaluation(result: Result | None) -> float | None:
     return evidence.estimate
 
 
-def _expected(s: Signature, law: Law, rate: float) -> tuple[float, float, float]:
+def _expected(s: Signature, law: AnyLaw, rate: float) -> tuple[float, float, float]:
     return (
         s.keep(rate) if s.keep else law.keep_probs(rate)[0],
         (s.kept or two_valued(law).kept_factor)(rate),
@@ -119,11 +119,11 @@ def _expected(s: Signature, law: Law, rate: float) -> tuple[float, float, float]
     )
 
 
-def _explains(s: Signature, observed: Sequence[Observed], law: Law) -> bool:
+def _explains(s: Signature, observed: Sequence[Observed], law: AnyLaw) -> bool:
     return all(_agrees(seen, *_expected(s, law, seen.rate)) for seen in observed)
 
 
-def _is_part(s: Signature, observed: Sequence[Observed], law: Law) -> bool:
+def _is_part(s: Signature, observed: Sequence[Observed], law: AnyLaw) -> bool:
     """Whether the signature agrees, in what it is about, wherever that was observed."""
     about = [
         Observed(
@@ -138,7 +138,7 @@ def _is_part(s: Signature, observed: Sequence[Observed], law: Law) -> bool:
     return _deviates(s, about, law) and _explains(s, about, law)
 
 
-def _deviates(s: Signature, observed: Sequence[Observed], law: Law) -> bool:
+def _deviates(s: Signature, observed: Sequence[Observed], law: AnyLaw) -> bool:
     """Whether what was observed is the bug's rather than the law's."""
     return not _explains(_LAWFUL, observed, law) and any(
         _expected(s, law, seen.rate) != _expected(_LAWFUL, law, seen.rate) for seen in observed

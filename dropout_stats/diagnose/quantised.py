@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dropout_stats.dtypes import as_dtype, available
-from dropout_stats.laws import Law
+from dropout_stats.laws import AnyLaw
 from dropout_stats.results import Diagnosis, Result
 
 _BITS = (4, 7, 8, 10, 11)
@@ -80,7 +80,7 @@ GRIDS: tuple[Grid, ...] = (
 )
 
 
-def quantised(results: Sequence[Result], law: Law) -> tuple[Diagnosis, ...]:
+def quantised(results: Sequence[Result], law: AnyLaw) -> tuple[Diagnosis, ...]:
     """Name the grids that explain failures of the keep probability, one a type at most."""
     named: dict[Grid, tuple[list[str], _Seen]] = {}
     for dtype in dict.fromkeys(result.case.dtype for result in results):
@@ -119,7 +119,7 @@ def _distance(grid: Grid, seen: Sequence[_Seen]) -> float:
     return sum(((grid.keep(s.rate) - s.share) / (s.high - s.low)) ** 2 for s in seen)
 
 
-def _diagnosis(grid: Grid, dtypes: list[str], worst: _Seen, law: Law) -> Diagnosis:
+def _diagnosis(grid: Grid, dtypes: list[str], worst: _Seen, law: AnyLaw) -> Diagnosis:
     keep = grid.keep(worst.rate)
     number = f"{keep * 2**grid.bits:.0f}/{2**grid.bits}" if grid.bits else f"{keep:.7g}"
     fix = "compare numbers of at least 24 random bits with a rate in float32 or wider"

@@ -9,13 +9,15 @@ from dropout_stats.laws.continuous import (
     LogNormalMultiplicative,
     UniformMultiplicative,
 )
+from dropout_stats.laws.custom import Law
 from dropout_stats.laws.inverted import Inverted
-from dropout_stats.laws.law import Kind, Law, TwoValued, is_two_valued, two_valued
+from dropout_stats.laws.law import AnyLaw, Kind, TwoValued, is_two_valued, two_valued
 from dropout_stats.laws.naming import by_name, spelled
 from dropout_stats.laws.reading import Reading, Violation
 from dropout_stats.laws.test_scaled import TestScaled
 
 __all__ = [
+    "AnyLaw",
     "GaussianMultiplicative",
     "Inverted",
     "Kind",
@@ -34,6 +36,6 @@ __all__ = [
 ]
 
 
-def is_law(value: object) -> TypeGuard[Law]:
+def is_law(value: object) -> TypeGuard[AnyLaw]:
     """Whether a value has all that a law has; the class of a law is none yet."""
-    return isinstance(value, Law) and not isinstance(value, type)
+    return isinstance(value, AnyLaw) and not isinstance(value, type)

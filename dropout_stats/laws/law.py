@@ -16,7 +16,7 @@ Kind: TypeAlias = Literal["two-valued", "continuous"]
 
 
 @runtime_checkable
-class Law(Protocol):
+class AnyLaw(Protocol):
     """The declared probability law of a training pass, and the function of an evaluation pass.
 
     A training pass multiplies each unit by an independent multiplier M, all elements of a unit by
@@ -25,8 +25,12 @@ class Law(Protocol):
     with a known probability.
     """
 
-    name: ClassVar[str]
     kind: ClassVar[Kind]
+
+    @property
+    def name(self) -> str:
+        """How reports call it."""
+        ...
 
     @property
     def sharing(self) -> Sharing:
@@ -184,12 +188,12 @@ class TwoValued:
         return np.asarray(y != 0)
 
 
-def is_two_valued(law: Law) -> TypeGuard[TwoValued]:
+def is_two_valued(law: AnyLaw) -> TypeGuard[TwoValued]:
     """Whether the multiplier is 0 or one kept factor."""
     return law.kind == "two-valued"
 
 
-def two_valued(law: Law) -> TwoValued:
+def two_valued(law: AnyLaw) -> TwoValued:
     """The law, which must be two-valued: for checks that are asked of such laws alone."""
     if not is_two_valued(law):
         raise TypeError(f"{law} has no kept value")

@@ -17,7 +17,7 @@ from dropout_stats.laws.continuous import (
     UniformMultiplicative,
 )
 from dropout_stats.laws.inverted import Inverted
-from dropout_stats.laws.law import Law, TwoValued, parameters_of
+from dropout_stats.laws.law import AnyLaw, TwoValued, parameters_of
 from dropout_stats.laws.test_scaled import TestScaled
 
 _LAWS: dict[str, type[TwoValued] | type[Multiplicative]] = {
@@ -32,7 +32,7 @@ _LAWS: dict[str, type[TwoValued] | type[Multiplicative]] = {
 }
 
 
-def by_name(text: str) -> Law:
+def by_name(text: str) -> AnyLaw:
     """Return the law of a name.
 
     Raises:
@@ -57,7 +57,7 @@ def by_name(text: str) -> Law:
     return law(**parameters)
 
 
-def spelled(law: Law) -> str | None:
+def spelled(law: AnyLaw) -> str | None:
     """The name that `by_name` makes this law of; None for a law of the user's own."""
     kind = _LAWS.get(law.name)
     if kind is None or type(law) is not kind:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dropout_stats.conventions import Conventions
-from dropout_stats.laws import Inverted, Law, TestScaled, two_valued
+from dropout_stats.laws import AnyLaw, Inverted, TestScaled, two_valued
 from dropout_stats.laws.reading import Array
 from dropout_stats.target import Target
 from dropout_stats.zoo.specimen import correct
@@ -36,7 +36,7 @@ def promising(**changes: Any) -> Conventions:
 class Core:
     """Inverted dropout in NumPy, every step of which can be overridden."""
 
-    law: ClassVar[Law] = Inverted()
+    law: ClassVar[AnyLaw] = Inverted()
     conventions: ClassVar[Conventions] = promising()
 
     def __init__(self) -> None:
@@ -137,4 +137,4 @@ class TestScaledCore(Core):
     """Test-scaled dropout: not scaled in training, multiplied by keep_prob in evaluation."""
 
     __test__: ClassVar[bool] = False  # pytest collects classes called Test*
-    law: ClassVar[Law] = TestScaled()
+    law: ClassVar[AnyLaw] = TestScaled()

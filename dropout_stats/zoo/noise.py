@@ -9,8 +9,8 @@ import numpy as np
 
 from dropout_stats.conventions import Conventions
 from dropout_stats.laws import (
+    AnyLaw,
     GaussianMultiplicative,
-    Law,
     LogNormalMultiplicative,
     UniformMultiplicative,
 )
@@ -23,7 +23,7 @@ from dropout_stats.zoo.specimen import correct, wrong
 class GaussianCore(Core):
     """Multiplicative Gaussian noise of mean 1 and variance rate/(1 - rate)."""
 
-    law: ClassVar[Law] = GaussianMultiplicative()
+    law: ClassVar[AnyLaw] = GaussianMultiplicative()
     conventions: ClassVar[Conventions] = promising(
         rate_domain="[0, 1)", dropped_nonfinite="unspecified"
     )
@@ -57,14 +57,14 @@ class GaussianCore(Core):
 class GaussianChannelCore(GaussianCore):
     """The same with one multiplier for each channel."""
 
-    law: ClassVar[Law] = GaussianMultiplicative(unit="channel")
+    law: ClassVar[AnyLaw] = GaussianMultiplicative(unit="channel")
 
 
 @correct
 class UniformNoise(GaussianCore):
     """Multiplicative uniform noise of mean 1 and variance rate/(1 - rate)."""
 
-    law: ClassVar[Law] = UniformMultiplicative()
+    law: ClassVar[AnyLaw] = UniformMultiplicative()
 
     def scores(self, shape: tuple[int, ...]) -> Array:
         return self.rng.uniform(-math.sqrt(3), math.sqrt(3), shape)
@@ -74,7 +74,7 @@ class UniformNoise(GaussianCore):
 class LogNormalNoise(GaussianCore):
     """Multiplicative log-normal noise of mean 1 and variance rate/(1 - rate)."""
 
-    law: ClassVar[Law] = LogNormalMultiplicative()
+    law: ClassVar[AnyLaw] = LogNormalMultiplicative()
 
     def mask(self, shape: tuple[int, ...], rate: float) -> Any:
         if rate == 0:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from dropout_stats.laws import Inverted, Law
+from dropout_stats.laws import AnyLaw, Inverted
 from dropout_stats.laws.reading import Array
 from dropout_stats.laws.sharing import Sharing
 from dropout_stats.zoo.core import Core, Mask
@@ -20,35 +20,35 @@ _DEPENDENT = "units do not draw independently"
 class ChannelCore(Core):
     """A draw for each channel of each sample, as in `Dropout1d`, `Dropout2d` and `Dropout3d`."""
 
-    law: ClassVar[Law] = Inverted(unit="channel")
+    law: ClassVar[AnyLaw] = Inverted(unit="channel")
 
 
 @correct
 class ChannelLastCore(Core):
     """A draw for each channel of each sample, channels being last, as in `SpatialDropout2D`."""
 
-    law: ClassVar[Law] = Inverted(unit="channel-last")
+    law: ClassVar[AnyLaw] = Inverted(unit="channel-last")
 
 
 @correct
 class SampleCore(Core):
     """A draw for each sample, as in stochastic depth and `DropPath`."""
 
-    law: ClassVar[Law] = Inverted(unit="sample")
+    law: ClassVar[AnyLaw] = Inverted(unit="sample")
 
 
 @correct
 class LockedCore(Core):
     """A draw for each sample and feature that holds for all steps: locked, or variational."""
 
-    law: ClassVar[Law] = Inverted(unit=(1,))
+    law: ClassVar[AnyLaw] = Inverted(unit=(1,))
 
 
 @correct
 class RowCore(Core):
     """A draw for each row of an embedding: words are dropped whole."""
 
-    law: ClassVar[Law] = Inverted(unit=(-1,))
+    law: ClassVar[AnyLaw] = Inverted(unit=(-1,))
 
 
 class _DrawsFor(Core):
