@@ -1,5 +1,7 @@
 """Dropout inside a layer is judged as what it is."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -180,6 +182,164 @@ def test_zoneout_holds_what_it_does_not_update():
 )
 def test_zoneout_that_does_otherwise_fails(wrong, check):
     assert ds.check(wrong().target(), **QUICK)[check].verdict == "fail"
+
+
+class Additive:
+    """Gaussian noise that is added."""
+
+    def __init__(self):
+        self.rng = np.random.default_rng(0)
+
+    def noise(self, x, std):
+        return std * self.rng.standard_normal(x.shape)
+
+    def train(self, x, std):
+        return (x + self.noise(x, std)).astype(x.dtype)
+
+    def evaluate(self, x, std):
+        return x
+
+    def target(self):
+        return readouts.additive(self.train, self.evaluate)
+
+
+class VarianceForDeviation(Additive):
+    def noise(self, x, std):
+        return super().noise(x, std**2)
+
+
+class GrowsWithTheInput(Additive):
+    def noise(self, x, std):
+        return super().noise(x, std) * np.sqrt(np.abs(x))
+
+
+class HasAMean(Additive):
+    def noise(self, x, std):
+        return super().noise(x, std) + std / 8
+
+
+class IsUniform(Additive):
+    def noise(self, x, std):
+        return self.rng.uniform(-1, 1, x.shape) * std * math.sqrt(3)
+
+
+class SharedOverTheBatch(Additive):
+    def noise(self, x, std):
+        return std * self.rng.standard_normal(x.shape[1:])
+
+
+class NoisyInEvaluation(Additive):
+    def evaluate(self, x, std):
+        return self.train(x, std)
+
+
+def test_noise_that_is_added_conforms_whatever_the_input():
+    report = ds.check(Additive().target(), **QUICK)
+    assert report.verdict == "pass", report
+    assert report["noise.size"].verdict == "pass"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "check"),
+    [
+        (VarianceForDeviation, "noise.marginal"),
+        (GrowsWithTheInput, "noise.size"),
+        (HasAMean, "noise.marginal"),
+        (IsUniform, "noise.shape"),
+        (SharedOverTheBatch, "dependence.axes"),
+        (NoisyInEvaluation, "inference.deterministic"),
+    ],
+)
+def test_noise_that_is_added_otherwise_fails(wrong, check):
+    finer = {**QUICK, "resolution": 2**-8, "skip": ["structure.*"]}
+    report = ds.check(wrong().target(), conventions=ds.Conventions(ndims=(2, 4)), **finer)
+    assert report[check].verdict == "fail", report
+
+
+class Alpha:
+    """Alpha dropout, every step of which can be wrong."""
+
+    def __init__(self):
+        self.rng = np.random.default_rng(0)
+
+    def constants(self, rate):
+        return readouts.alpha_constants(rate)
+
+    def mask(self, shape, rate):
+        return self.rng.random(shape) >= rate
+
+    def train(self, x, rate):
+        if not 0 <= rate < 1:
+            raise ValueError(rate)
+        a, b = self.constants(rate) if rate else (1.0, 0.0)
+        kept = np.where(self.mask(x.shape, rate), x, x.dtype.type(readouts.SATURATED))
+        return kept * x.dtype.type(a) + x.dtype.type(b)
+
+    def evaluate(self, x, rate):
+        return x
+
+    def target(self, **options):
+        return readouts.alpha(self.train, self.evaluate, **options)
+
+
+class NoAffine(Alpha):
+    def constants(self, rate):
+        return 1.0, 0.0
+
+
+class NoShift(Alpha):
+    def constants(self, rate):
+        return super().constants(rate)[0], 0.0
+
+
+class DropsToZero(Alpha):
+    def train(self, x, rate):
+        return np.where(self.mask(x.shape, rate), x / x.dtype.type(1 - rate), x.dtype.type(0))
+
+
+class ElementsOfAChannel(Alpha):
+    def mask(self, shape, rate):
+        return super().mask((*shape[:2], *(1 for _ in shape[2:])), rate)
+
+
+class AlphaInEvaluation(Alpha):
+    def evaluate(self, x, rate):
+        return self.train(x, rate)
+
+
+def test_alpha_dropout_conforms():
+    assert ds.check(Alpha().target(), **QUICK).verdict == "pass"
+    features = ElementsOfAChannel().target(
+        unit="channel", conventions=ds.Conventions(rate_domain="[0, 1)", ndims=(3, 5))
+    )
+    assert ds.check(features, **QUICK).verdict == "pass"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "check"),
+    [
+        (NoAffine, "support.kept_value"),
+        (NoShift, "support.kept_value"),
+        (DropsToZero, "support.kept_value"),
+        (ElementsOfAChannel, "dependence.lag"),
+        (AlphaInEvaluation, "inference.law"),
+    ],
+)
+def test_alpha_dropout_that_does_otherwise_fails(wrong, check):
+    assert ds.check(wrong().target(), **QUICK)[check].verdict == "fail"
+
+
+@pytest.mark.parametrize("rate", [1e-3, 0.1, 0.5, 0.9])
+def test_alpha_dropout_keeps_mean_and_variance_of_standard_units(rate):
+    """E over the mask is exact, and over x by the moments of a standard normal number."""
+    a, b = readouts.alpha_constants(rate)
+    s = readouts.SATURATED
+    mean = (1 - rate) * b + rate * (a * s + b)
+    square = (1 - rate) * (a**2 + b**2) + rate * (a * s + b) ** 2
+    assert mean == pytest.approx(0, abs=1e-15)
+    assert square == pytest.approx(1, rel=1e-12)
+    scale, slope = 1.0507009873554805, 1.6732632423543772  # of SELU
+    assert s == pytest.approx(-scale * slope, rel=1e-15)
 
 
 def test_what_is_not_finite_is_refused_where_sums_would_spread_it():
