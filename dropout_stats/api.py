@@ -24,6 +24,7 @@ from dropout_stats.results import Case, Result
 from dropout_stats.run import Run
 from dropout_stats.settling import left_open, settle
 from dropout_stats.target import Target
+from dropout_stats.through import through
 
 
 def check(target: object, law: AnyLaw | str | None = None, **options: Unpack[Options]) -> Report:
@@ -76,7 +77,8 @@ def bind(target: object, law: AnyLaw | str | None = None, **options: Unpack[Opti
     """Adapt the target and plan its run; every front end starts here."""
     asked = read_options(law, options)
     adapted = adapt(target)
-    return BoundRun(make_plan(adapted, asked), adapted)
+    plan = make_plan(adapted, asked)
+    return BoundRun(plan, through(plan.law, adapted, plan.conventions))
 
 
 def finish(

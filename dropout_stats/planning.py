@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 
 from dropout_stats import checks
 from dropout_stats.conventions import Conventions
+from dropout_stats.dtypes import HALVES
 from dropout_stats.errors import UsageError, did_you_mean
 from dropout_stats.evidence.budget import Share
 from dropout_stats.expected import require_planned
-from dropout_stats.laws import AnyLaw, Inverted, spelled
+from dropout_stats.laws import AnyLaw, Indirect, Inverted, is_indirect, spelled
 from dropout_stats.laws.sharing import Sharing
 from dropout_stats.options import DEFAULT_RATES, Asked, matches
 from dropout_stats.results import Case
@@ -135,6 +136,8 @@ def make_plan(target: Target, asked: Asked) -> Plan:
     """Build the full plan, and select from it what was asked for."""
     law, law_source = _law(target, asked)
     conventions = _with_room(asked.conventions.over(target.conventions), law, asked.shapes)
+    if is_indirect(law):
+        conventions = _readable(law, conventions, asked.dtypes)
     asked = replace(asked, rates=_rates(asked.rates, conventions))
     dtypes = _finest_first(asked.dtypes or conventions.dtypes)
     streams = plan_streams(target, law, conventions, asked, dtypes)
@@ -174,6 +177,20 @@ def _with_room(
                 "has fewer: ask for other shapes, or declare another unit"
             )
     return replace(conventions, ndims=(max(low, least), high))
+
+
+def _readable(
+    law: Indirect, conventions: Conventions, asked: tuple[str, ...] | None
+) -> Conventions:
+    """Leave out what cannot be told of noise that is no factor: half precision, other rates."""
+    halves = [name for name in asked or () if name in HALVES]
+    kept = tuple(name for name in conventions.dtypes if name not in HALVES)
+    if halves or not kept:
+        raise UsageError(
+            f"under the law {law} noise is read from differences, which have too few digits in "
+            f"{' and '.join(halves or conventions.dtypes)}: ask for float32 or float64"
+        )
+    return replace(conventions, dtypes=kept, rates=law.fixed_rates() or conventions.rates)
 
 
 def _rates(asked: tuple[float, ...], conventions: Conventions) -> tuple[float, ...]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dropout_stats import dtypes
 from dropout_stats.conventions import Conventions, RateDomain
-from dropout_stats.laws import AnyLaw, is_two_valued, spelled
+from dropout_stats.laws import AnyLaw, is_indirect, is_two_valued, spelled
 from dropout_stats.laws.reading import Array
 from dropout_stats.target import Target
 
@@ -21,6 +21,7 @@ from dropout_stats.target import Target
 def reference(law: AnyLaw) -> Target:
     """Return the reference target of a law, with a generator of its own."""
     generators = [np.random.default_rng()]
+    perform, pull = (law.perform, law.pull) if is_indirect(law) else (law.apply, law.apply)
     closed = is_two_valued(law)  # other noise has no finite variance at rate 1
     domain: RateDomain = "[0, 1]" if closed else "[0, 1)"
 
@@ -30,7 +31,7 @@ def reference(law: AnyLaw) -> Target:
     def train(x: Array, rate: float) -> Array:
         if not 0 <= rate <= 1 or (rate == 1 and not closed):
             raise ValueError(f"the rate must lie in {domain}, got {rate!r}")
-        return law.apply(x, sample(x, rate), rate)
+        return perform(x, sample(x, rate), rate)
 
     def sample(x: Array, rate: float) -> NDArray[np.bool_]:
         """Draw a mask; where nothing can be dropped, draw nothing."""
@@ -38,7 +39,7 @@ def reference(law: AnyLaw) -> Target:
 
     def vjp(x: Array, dy: Array, rate: float) -> tuple[Array, Array]:
         mask = sample(x, rate)
-        return law.apply(x, mask, rate), law.apply(dy, mask, rate)
+        return perform(x, mask, rate), pull(dy, mask, rate)
 
     def peers(x: Array, rate: float, count: int) -> Array:
         return np.stack([train(x, rate) for _ in range(count)])
@@ -53,7 +54,7 @@ def reference(law: AnyLaw) -> Target:
         vjp=vjp,
         evaluate_vjp=evaluate_vjp,
         seed=seed,
-        apply=law.apply,
+        apply=perform,
         peers=peers,
         name=f"reference {law.name} dropout",
         law=law,

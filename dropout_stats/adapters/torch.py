@@ -14,7 +14,7 @@ from dropout_stats import dtypes
 from dropout_stats.adapters.bridge import Bridge, declared_law
 from dropout_stats.conventions import Conventions
 from dropout_stats.errors import HarnessError
-from dropout_stats.laws import AnyLaw, Inverted
+from dropout_stats.laws import Alpha, AnyLaw, Inverted
 from dropout_stats.laws.reading import Array
 from dropout_stats.target import Target
 
@@ -28,6 +28,10 @@ _CONVENTIONS = Conventions(
 _CHANNEL = Inverted(unit="channel")
 _LAWS: dict[str, AnyLaw] = {
     "Dropout": Inverted(),
+    "AlphaDropout": Alpha(),
+    "FeatureAlphaDropout": Alpha(unit="channel"),
+    "alpha_dropout": Alpha(),
+    "feature_alpha_dropout": Alpha(unit="channel"),
     "Dropout1d": _CHANNEL,
     "Dropout2d": _CHANNEL,
     "Dropout3d": _CHANNEL,

@@ -17,7 +17,7 @@ from dropout_stats.diagnose.matching import (
 )
 from dropout_stats.diagnose.quantised import quantised
 from dropout_stats.diagnose.signatures import Signature
-from dropout_stats.laws import AnyLaw, is_two_valued
+from dropout_stats.laws import Alpha, AnyLaw, is_two_valued
 from dropout_stats.results import Diagnosis, Result
 
 __all__ = ["diagnose"]
@@ -37,6 +37,12 @@ _ANOTHER_RATE = Diagnosis(
     "the share of kept units and their scale belong to each other, but to another rate than the "
     "one that was handed over. The mean is right, so a test of the mean cannot see it",
     "use the rate as it is handed over; look at schedules and at rates that are stored elsewhere",
+)
+_CONSTANTS = Diagnosis(
+    "the constants of alpha dropout are wrong",
+    "outputs are neither a x + b, as of kept units, nor a s + b, as of dropped ones",
+    "s = -1.7580993408473766, a = ((1 - rate) (1 + rate s^2))^(-1/2) and b = -a rate s, with the "
+    "rate as the probability to drop",
 )
 # What fails where a share of kept units, a kept value or an evaluation pass is wrong.
 _BY_KEEP = ("rate.marginal", "moments.*")
@@ -64,6 +70,8 @@ def _by_rate(results: Sequence[Result], law: AnyLaw, failures: Failures) -> list
     """What rate, kept value and evaluation factor say together; of other noise, its scores."""
     if not is_two_valued(law):
         return [] if blames_draws(failures) else name_noise(results, law, failures)
+    if isinstance(law, Alpha) and "support.kept_value" in failures.checks:
+        return [Named(_CONSTANTS, (*_BY_KEEP, *_BY_KEPT), _ENDS)]
     alone = _only_type(results, failures)
     if alone:
         within = [result for result in results if result.case.dtype == alone]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from dropout_stats.diagnose.accounting import Named
 from dropout_stats.diagnose.failures import Failures
-from dropout_stats.laws import AnyLaw, GaussianMultiplicative
+from dropout_stats.laws import AnyLaw, GaussianAdditive, GaussianMultiplicative
 from dropout_stats.results import Diagnosis, Result
 
 _ROUGHLY = 0.01  # of a deviation, beside what chance makes of it
@@ -19,6 +19,12 @@ _ADDED = Diagnosis(
     "the noise has the same strength for small and for large inputs. At inputs of 1 the two are "
     "the same, so a test on ones cannot see it",
     "multiply the input by 1 + noise",
+)
+_MULTIPLIED = Diagnosis(
+    "noise is multiplied that should be added",
+    "the noise is stronger for large inputs than for small ones. At inputs of 1 the two are the "
+    "same, so a test on ones cannot see it",
+    "add the noise to the input",
 )
 _MEAN = Diagnosis(
     "the noise has another mean than declared",
@@ -84,7 +90,8 @@ def name_noise(results: Sequence[Result], law: AnyLaw, failures: Failures) -> li
     if "noise.support" in failed:
         found.append(Named(_SHAPE, (*_READINGS, "gradient.forward"), ()))
     elif "noise.size" in failed:
-        found.append(Named(_ADDED, (*_READINGS, "gradient.same_noise", "structure.values"), ()))
+        size = _MULTIPLIED if isinstance(law, GaussianAdditive) else _ADDED
+        found.append(Named(size, (*_READINGS, "gradient.same_noise", "structure.values"), ()))
     elif "moments.variance" in failed:
         found.append(Named(_strength(results, law), _READINGS, ()))
     elif "moments.mean" in failed:

@@ -10,6 +10,7 @@ from dropout_stats.laws.continuous import (
     UniformMultiplicative,
 )
 from dropout_stats.laws.custom import Law
+from dropout_stats.laws.indirect import Alpha, GaussianAdditive, Indirect, is_indirect
 from dropout_stats.laws.inverted import Inverted
 from dropout_stats.laws.law import AnyLaw, Kind, TwoValued, is_two_valued, two_valued
 from dropout_stats.laws.naming import by_name, spelled
@@ -17,8 +18,11 @@ from dropout_stats.laws.reading import Reading, Violation
 from dropout_stats.laws.test_scaled import TestScaled
 
 __all__ = [
+    "Alpha",
     "AnyLaw",
+    "GaussianAdditive",
     "GaussianMultiplicative",
+    "Indirect",
     "Inverted",
     "Kind",
     "Law",
@@ -29,6 +33,7 @@ __all__ = [
     "UniformMultiplicative",
     "Violation",
     "by_name",
+    "is_indirect",
     "is_law",
     "is_two_valued",
     "spelled",

@@ -16,6 +16,7 @@ from dropout_stats.laws.continuous import (
     Multiplicative,
     UniformMultiplicative,
 )
+from dropout_stats.laws.indirect import Alpha, GaussianAdditive
 from dropout_stats.laws.inverted import Inverted
 from dropout_stats.laws.law import AnyLaw, TwoValued, parameters_of
 from dropout_stats.laws.test_scaled import TestScaled
@@ -28,6 +29,8 @@ _LAWS: dict[str, type[TwoValued] | type[Multiplicative]] = {
         GaussianMultiplicative,
         UniformMultiplicative,
         LogNormalMultiplicative,
+        GaussianAdditive,
+        Alpha,
     )
 }
 

@@ -14,6 +14,7 @@ from dropout_stats.zoo import (
     correct,
     dependence,
     gradient,
+    indirect,
     interface,
     limits,
     modes,
@@ -45,6 +46,7 @@ _FAMILIES = (
     correct,
     units,
     noise,
+    indirect,
 )
 _SPECIMENS = tuple(chain.from_iterable(specimens_of(family) for family in _FAMILIES))
 

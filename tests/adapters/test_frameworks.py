@@ -573,6 +573,23 @@ def test_torch_drops_channels_whole(spec):
 
 
 @pytest.mark.framework("torch")
+@pytest.mark.parametrize(
+    ("spec", "law"),
+    [
+        ("torch.nn:AlphaDropout", "alpha"),
+        ("torch.nn.functional:alpha_dropout", "alpha"),
+        ("torch.nn:FeatureAlphaDropout", "alpha(unit='channel')"),
+    ],
+)
+def test_torch_keeps_mean_and_variance_of_standard_units(spec, law):
+    report, text = verdict_of(spec, rates=(0.1, 0.9))
+    assert report.verdict == "pass", text
+    assert report.law == law
+    assert {result.case.dtype for result in report.results} == {"float32", "float64"}
+    assert report["gradient.same_noise"].verdict == "pass"
+
+
+@pytest.mark.framework("torch")
 def test_a_torch_channel_dropout_is_no_element_dropout():
     report, text = verdict_of("torch.nn:Dropout1d", law="inverted", rates=(0.3,))
     assert report["dependence.axes"].verdict == "fail", text

@@ -89,34 +89,6 @@ def test_recurrent_layers_of_torch_drop_between_them():
     assert report.verdict == "pass", report
 
 
-@pytest.mark.framework("torch")
-@pytest.mark.parametrize("feature", [False, True])
-def test_alpha_dropout_of_torch_keeps_the_constants_of_the_paper(feature):
-    import torch
-
-    drop = (
-        torch.nn.functional.feature_alpha_dropout
-        if feature
-        else (torch.nn.functional.alpha_dropout)
-    )
-
-    def train(x, rate):
-        return drop(torch.from_numpy(x), rate, training=True).numpy()
-
-    def evaluate(x, rate):
-        return drop(torch.from_numpy(x), rate, training=False).numpy()
-
-    target = readouts.alpha(
-        train,
-        evaluate,
-        seed=torch.manual_seed,
-        unit="channel" if feature else "element",
-        conventions=ds.Conventions(dtypes=("float32", "float64"), ndims=(3, 5)),
-    )
-    report = ds.check(target, **QUICK)
-    assert report.verdict == "pass", report
-
-
 @pytest.mark.framework("flax")
 @pytest.mark.parametrize("shared", [False, True])
 def test_the_attention_of_flax_shares_its_mask_only_where_it_is_told_to(shared):

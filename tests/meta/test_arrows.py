@@ -54,6 +54,7 @@ MAY_IMPORT = {
     "planning": {
         "checks",
         "conventions",
+        "dtypes",
         "errors",
         "evidence",
         "expected",
@@ -93,8 +94,10 @@ MAY_IMPORT = {
         "run",
         "settling",
         "target",
+        "through",
     },
     "readouts": {"callables", "conventions", "laws", "target"},
+    "through": {"conventions", "laws", "target"},
     "schedules": {"conventions", "errors", "laws", "target", "values"},
     "settings": {"conventions", "expected", "options", "values", "errors"},
     "parametrize": {"api", "laws", "options", "planning", "report", "results", "settling"},
