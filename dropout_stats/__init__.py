@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dropout_stats import readouts as readouts
     from dropout_stats import zoo as zoo
     from dropout_stats.adapters import adapt as adapt
+    from dropout_stats.adapters import inside as inside
     from dropout_stats.api import assert_conforms as assert_conforms
     from dropout_stats.api import check as check
     from dropout_stats.api import plan as plan
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "adapt": "adapters",
+    "inside": "adapters",
     "assert_conforms": "api",
     "check": "api",
     "plan": "api",
@@ -74,6 +76,7 @@ __all__ = [
     "adapt",
     "assert_conforms",
     "check",
+    "inside",
     "laws",
     "parametrize_checks",
     "plan",

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 from dropout_stats.dtypes import as_dtype
 from dropout_stats.errors import UsageError, did_you_mean
-from dropout_stats.values import drop_rates, listed, require, text, whole, wrong
+from dropout_stats.values import call_shapes, drop_rates, listed, require, text, whole, wrong
 
 RateArgument = Literal["rate", "keep_prob"]
 RateDomain = Literal["unspecified", "[0, 1]", "[0, 1)"]
@@ -57,6 +57,7 @@ class Conventions:
         dy: `"consumed"`: the backward pass may write into the gradient that it is handed.
         rates: the only drop rates that it can be asked for, where its own is fixed or follows from
             a step; None: any in the domain.
+        shapes: the only shapes that it takes, such as that of a layer inside a model; None: any.
         ndims: smallest and largest number of dimensions that it takes.
         max_shapes: at most so many shapes are tried, where each costs a compilation.
 
@@ -75,6 +76,7 @@ class Conventions:
     workers: Independence = "unspecified"
     dy: UpstreamGradient = "unchanged"
     rates: tuple[float, ...] | None = None
+    shapes: tuple[tuple[int, ...], ...] | None = None
     ndims: tuple[int, int] = (0, 5)
     max_shapes: int | None = None
 
@@ -82,6 +84,7 @@ class Conventions:
         valid = {
             "dtypes": _dtypes(self.dtypes),
             "rates": None if self.rates is None else _fixed_rates(self.rates),
+            "shapes": None if self.shapes is None else call_shapes(_SHAPES, self.shapes),
             "ndims": _ndims(self.ndims),
             "max_shapes": None if self.max_shapes is None else _positive(self.max_shapes),
         }
@@ -134,6 +137,8 @@ def from_words(name: str, words: str) -> Any:
     try:
         if name == "rates":
             return tuple(float(part) for part in words.split(","))
+        if name == "shapes":
+            return tuple(_shape_from(part) for part in words.split(","))
         if name == "ndims":
             return tuple(int(part) for part in words.split(","))
         return int(words) if name == "max_shapes" else words
@@ -143,7 +148,14 @@ def from_words(name: str, words: str) -> Any:
 
 def to_words(value: Any) -> str:
     """Return the words that `from_words` reads as this value."""
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    if not isinstance(value, tuple):
+        return str(value)
+    return ",".join("x".join(map(str, v)) if isinstance(v, tuple) else str(v) for v in value)
+
+
+def _shape_from(words: str) -> tuple[int, ...]:
+    """A shape as the command line writes it: 16x1024."""
+    return tuple(int(part) for part in words.split("x"))
 
 
 def _dtypes(values: object) -> tuple[str, ...]:
@@ -153,6 +165,9 @@ def _dtypes(values: object) -> tuple[str, ...]:
     for one in names:
         as_dtype(one)
     return names
+
+
+_SHAPES = "Conventions(shapes=...)"
 
 
 def _fixed_rates(values: object) -> tuple[float, ...]:

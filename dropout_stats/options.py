@@ -15,7 +15,16 @@ from dropout_stats.errors import UsageError, did_you_mean
 from dropout_stats.expected import Expected
 from dropout_stats.laws import AnyLaw, by_name, is_law
 from dropout_stats.results import Case
-from dropout_stats.values import drop_rates, listed, number, require, text, whole, wrong
+from dropout_stats.values import (
+    call_shapes,
+    drop_rates,
+    listed,
+    number,
+    require,
+    text,
+    whole,
+    wrong,
+)
 
 DEFAULT_RATES = (0.001, 0.1, 0.3, 0.9, 0.999)
 DEFAULT_RESOLUTION = 2.0**-10  # in standard deviations; at most 2^-11 of probability
@@ -130,17 +139,7 @@ def _dtypes(values: object) -> tuple[str, ...]:
 
 
 def _shapes(values: object) -> tuple[tuple[int, ...], ...]:
-    return _some("shapes", listed("shapes", values, _shape, "a list of shapes such as [(16, 64)]"))
-
-
-def _shape(name: str, value: object) -> tuple[int, ...]:
-    expected = "a tuple of positive lengths such as (16, 64)"
-    try:
-        shape = listed(name, value, whole, expected)
-    except UsageError:
-        raise wrong(name, value, expected) from None
-    require(all(length > 0 for length in shape), name, value, expected)
-    return shape
+    return _some("shapes", call_shapes("shapes", values))
 
 
 def _some(name: str, values: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -135,7 +135,9 @@ class Plan:
 def make_plan(target: Target, asked: Asked) -> Plan:
     """Build the full plan, and select from it what was asked for."""
     law, law_source = _law(target, asked)
-    conventions = _with_room(asked.conventions.over(target.conventions), law, asked.shapes)
+    declared = asked.conventions.over(target.conventions)
+    asked = replace(asked, shapes=_shapes(asked.shapes, declared))
+    conventions = _with_room(declared, law, asked.shapes)
     if is_indirect(law):
         conventions = _readable(law, conventions, asked.dtypes)
     asked = replace(asked, rates=_rates(asked.rates, conventions))
@@ -162,6 +164,19 @@ def _law(target: Target, asked: Asked) -> tuple[AnyLaw, str]:
     if asked.law:
         return asked.law, "argument"
     return (target.law, "target") if target.law else (Inverted(), "assumed")
+
+
+def _shapes(
+    asked: tuple[tuple[int, ...], ...] | None, conventions: Conventions
+) -> tuple[tuple[int, ...], ...] | None:
+    """The shapes of the run: those that were asked for, or those that are fixed; None: any."""
+    fixed = conventions.shapes
+    other = [shape for shape in asked or () if fixed and shape not in fixed]
+    if other:
+        raise UsageError(
+            f"the target takes the shapes {fixed} alone (Conventions(shapes=...)), not {other[0]}"
+        )
+    return asked or fixed
 
 
 def _with_room(

@@ -56,6 +56,21 @@ def drop_rates(
     return rates
 
 
+def call_shapes(name: str, values: object) -> tuple[tuple[int, ...], ...]:
+    """Shapes of calls, none of them empty."""
+    return listed(name, values, _shape, "a list of shapes such as [(16, 64)]")
+
+
+def _shape(name: str, value: object) -> tuple[int, ...]:
+    expected = "a tuple of positive lengths such as (16, 64)"
+    try:
+        shape = listed(name, value, whole, expected)
+    except UsageError:
+        raise wrong(name, value, expected) from None
+    require(all(length > 0 for length in shape), name, value, expected)
+    return shape
+
+
 def text(name: str, value: object) -> str:
     """A string."""
     require(isinstance(value, str), name, value, "a string")

@@ -76,6 +76,7 @@ WRONG_CONVENTIONS = {
     "dtypes": ["float32", 3, (), [3], ["float23"], None, np.float32],
     "compute_dtype": [3, "float23", ["float32"], np.float32],
     "rate_argument": [3, "keep", ["rate"], np.array([1, 2])],
+    "shapes": [3, [3], [(0, 2)], [("a",)]],
     "rates": [3, (), (0.0, 1.0), (1.5,), ["a"], np.float32],
     "rate_domain": [None, "[0,1]", (0, 1), np.array([0, 1])],
     "invalid_rates": [None, True, "raises"],

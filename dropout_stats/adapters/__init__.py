@@ -58,6 +58,33 @@ def adapt(target: object, *, framework: str | None = None, **options: Any) -> Ta
     return replace(chosen.target, notes=notes, spec=spec)
 
 
+def inside(model: object, *inputs: Any, **options: Any) -> Any:
+    """Make a target of each dropout inside a model.
+
+    Args:
+        model: a `torch.nn.Module`.
+        *inputs: what the model is called with.
+        **options: see `dropout_stats.adapters.torch_model.inside`.
+
+    Returns:
+        `targets`: for each dropout that the model calls, by name; `idle`: names of those whose rate
+        is 0 or 1; `unused`: names of those that it does not call.
+
+    Raises:
+        HarnessError: it is no such model, or holds no dropout.
+
+    """
+    if _framework_of(model) != "torch" or not hasattr(model, "named_modules"):
+        raise HarnessError(
+            f"{_name(model)} is no model whose layers can be looked into: hand over a "
+            "torch.nn.Module, and what it is called with"
+        )
+    _adapter("torch")
+    return importlib.import_module("dropout_stats.adapters.torch_model").inside(
+        model, *inputs, **options
+    )
+
+
 def _spec(target: object, framework: str | None, options: dict[str, Any]) -> str | None:
     if not isinstance(target, str):
         return None

@@ -26,7 +26,7 @@ _CONVENTIONS = Conventions(
     randomness="global",
 )
 _CHANNEL = Inverted(unit="channel")
-_LAWS: dict[str, AnyLaw] = {
+LAWS: dict[str, AnyLaw] = {
     "Dropout": Inverted(),
     "AlphaDropout": Alpha(),
     "FeatureAlphaDropout": Alpha(unit="channel"),
@@ -68,7 +68,7 @@ def adapt(
             f"{name} is an instance, whose rate is fixed; hand over the class, or\n"
             f"    dropout_stats.adapt(lambda x, rate: ..., framework='torch')"
         )
-    law = declared_law(target, "torch", _LAWS, name)
+    law = declared_law(target, "torch", LAWS, name)
     conventions = _CONVENTIONS if law else _UNDECLARED
     if law and target.__name__ in _NDIMS:
         conventions = replace(conventions, ndims=(_NDIMS[target.__name__],) * 2)
@@ -108,15 +108,9 @@ def _applied(function: type[torch.autograd.Function]) -> Any:
 
 
 def _bridge(device: str, conventions: Conventions, *, lanes: bool = True) -> Bridge:
-    def to_native(x: Array) -> torch.Tensor:
-        x = _taken(x)
-        if x.dtype.name == "bfloat16":
-            return torch.from_numpy(x.view(np.int16)).view(torch.bfloat16).to(device)
-        return torch.from_numpy(x).to(device)
-
     return Bridge(
-        to_native=to_native,
-        to_numpy=_to_numpy,
+        to_native=lambda x: to_tensor(x, device),
+        to_numpy=to_array,
         to_key=_to_key(device),
         vjp=_vjp,
         seed=torch.manual_seed,
@@ -141,15 +135,24 @@ def _state(device: str) -> Any:
     return state
 
 
+def to_tensor(x: Array, device: Any) -> torch.Tensor:
+    """The array as a tensor of the same type."""
+    x = _taken(x)
+    if x.dtype.name == "bfloat16":
+        return torch.from_numpy(x.view(np.int16)).view(torch.bfloat16).to(device)
+    return torch.from_numpy(x).to(device)
+
+
 def _taken(x: Array) -> Array:
     """The array, copied where no tensor can be a view of it; other strides stay as they are."""
     can_view = x.flags.writeable and all(stride >= 0 for stride in x.strides)
     return x if can_view else x.copy()
 
 
-def _to_numpy(y: Any) -> Any:
+def to_array(y: Any) -> Any:
+    """The tensor, or each of a tuple of them, as an array; anything else as it is."""
     if isinstance(y, tuple):
-        return tuple(_to_numpy(item) for item in y)
+        return tuple(to_array(item) for item in y)
     if not isinstance(y, torch.Tensor):
         return y
     y = y.detach().cpu()

@@ -1,0 +1,110 @@
+"""Dropouts inside models, judged with the mode and the rate that they have there."""
+
+import numpy as np
+import pytest
+
+import dropout_stats as ds
+
+QUICK = {"resolution": 2**-5, "seed": 4}
+
+
+def test_what_is_no_model_is_said_to_be_none():
+    with pytest.raises(ds.HarnessError, match="hand over a torch"):
+        ds.inside(np.ones(3), np.ones(3))
+
+
+@pytest.fixture
+def model():
+    import torch
+
+    class Block(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = torch.nn.Linear(32, 64), torch.nn.Linear(64, 32)
+            self.drop, self.late = torch.nn.Dropout(0.2), torch.nn.Dropout(0.4)
+            self.none, self.forgotten = torch.nn.Dropout(0.0), torch.nn.Dropout(0.5)
+
+        def forward(self, x):
+            hidden = torch.relu(self.first(self.none(x)))
+            return self.late(self.second(self.drop(hidden)))
+
+    return Block()
+
+
+@pytest.fixture
+def batch():
+    import torch
+
+    return torch.randn(128, 32)
+
+
+@pytest.mark.framework("torch")
+def test_each_dropout_of_a_model_is_found_with_its_rate_and_shape(model, batch):
+    found = ds.inside(model, batch)
+    assert list(found.targets) == ["drop", "late"]
+    assert found.idle == ("none",)
+    assert found.unused == ("forgotten",)
+    held = found.targets["drop"].conventions
+    assert (held.rates, held.shapes, held.dtypes) == ((0.2,), ((128, 64),), ("float32",))
+    assert found.targets["late"].conventions.rates == (0.4,)
+    assert model.training
+    assert not model.drop._forward_hooks
+    assert not model.drop._forward_pre_hooks
+
+
+@pytest.mark.framework("torch")
+def test_dropouts_of_a_model_conform(model, batch):
+    for target in ds.inside(model.eval(), batch).targets.values():
+        report = ds.check(target, **QUICK)
+        assert report.verdict == "pass", report
+        assert report["gradient.same_noise"].verdict == "pass"
+        assert report["inference.law"].verdict == "pass"
+    assert not model.training
+
+
+@pytest.mark.framework("torch")
+def test_a_part_that_does_not_follow_into_evaluation_is_accused(model, batch):
+    model.drop.train = lambda mode=True: model.drop  # stays in training
+    report = ds.check(ds.inside(model, batch).targets["drop"], **QUICK)
+    assert report["inference.deterministic"].verdict == "fail"
+    assert report.diagnoses[0].name in ("evaluation draws noise", "dropping in evaluation")
+
+
+@pytest.mark.framework("torch")
+def test_a_rate_that_is_changed_on_the_way_is_seen(model, batch):
+    import torch
+
+    class Hasty(torch.nn.Module):
+        def __init__(self, block):
+            super().__init__()
+            self.block = block
+
+        def forward(self, x):
+            self.block.drop.p = 0.25 if self.training else 0.0
+            return self.block(x)
+
+    report = ds.check(
+        ds.inside(Hasty(model), batch).targets["block.drop"],
+        conventions=ds.Conventions(rates=(0.2,)),
+        **QUICK,
+    )
+    assert report["support.kept_value"].verdict == "fail"
+
+
+@pytest.mark.framework("torch")
+def test_a_model_without_dropout_has_nothing_to_judge(batch):
+    import torch
+
+    with pytest.raises(ds.HarnessError, match="holds no dropout layer"):
+        ds.inside(torch.nn.Linear(32, 2), batch)
+
+
+@pytest.mark.framework("torch")
+def test_a_transformer_layer_is_looked_into():
+    import torch
+
+    layer = torch.nn.TransformerEncoderLayer(32, 2, 64, dropout=0.1, batch_first=True)
+    found = ds.inside(layer, torch.randn(8, 16, 32))
+    assert list(found.targets) == ["dropout", "dropout1", "dropout2"]
+    report = ds.check(found.targets["dropout"], **QUICK)
+    assert report.verdict == "pass", report
