@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dropout_stats import batchnorm as batchnorm
     from dropout_stats import laws as laws
     from dropout_stats import readouts as readouts
     from dropout_stats import zoo as zoo
@@ -57,7 +58,7 @@ _HOMES = {
     "Target": "target",
 }
 
-_MODULES = ("laws", "readouts", "zoo")
+_MODULES = ("batchnorm", "laws", "readouts", "zoo")
 
 __all__ = [
     "Case",
@@ -75,6 +76,7 @@ __all__ = [
     "UsageError",
     "adapt",
     "assert_conforms",
+    "batchnorm",
     "check",
     "inside",
     "laws",

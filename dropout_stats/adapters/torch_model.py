@@ -25,12 +25,15 @@ class Inside:
             by the name of its module.
         idle: those that the model calls, and whose rate is 0 or 1.
         unused: those that it holds and does not call.
+        shifted: batch normalisations that come after one that drops: their running variance is that
+            of training, which is another one in evaluation (`dropout_stats.batchnorm`).
 
     """
 
     targets: dict[str, Target]
     idle: tuple[str, ...]
     unused: tuple[str, ...]
+    shifted: tuple[str, ...]
 
 
 class _Reached(BaseException):
@@ -62,7 +65,13 @@ def inside(
             f"{type(model).__name__} holds no dropout layer; one that is a function is judged by "
             "itself, e.g. torch.nn.functional:dropout"
         )
-    given = _first_inputs(model, inputs, layers)
+    norms = {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm)
+    }
+    given = _first_inputs(model, inputs, {**layers, **norms})
+    order, dropping = list(given), [name for name in given if name in layers and layers[name].p]
     called = {name: layer for name, layer in layers.items() if name in given}
     return Inside(
         targets={
@@ -72,13 +81,18 @@ def inside(
         },
         idle=tuple(name for name, layer in called.items() if layer.p in (0, 1)),
         unused=tuple(name for name in layers if name not in called),
+        shifted=tuple(
+            name for name in order if name in norms and name in order[order.index(dropping[0]) :]
+        )
+        if dropping
+        else (),
     )
 
 
 def _first_inputs(
     model: torch.nn.Module, inputs: tuple[Any, ...], layers: dict[str, torch.nn.Module]
 ) -> dict[str, torch.Tensor]:
-    """What each layer is called with first."""
+    """What each layer is called with first, in the order of these calls."""
     given: dict[str, torch.Tensor] = {}
 
     def note(name: str) -> Callable[..., None]:
@@ -163,11 +177,15 @@ class _Place:
 
 @contextmanager
 def _mode(model: torch.nn.Module, *, training: bool) -> Iterator[None]:
-    """Put the model into a mode, as its users do, and all its modules back into theirs."""
+    """Put the model into a mode, as its users do; then modes, and what it has learnt, back."""
     before = {module: module.training for module in model.modules()}
+    learnt = [(buffer, buffer.clone()) for buffer in model.buffers()]
     try:
         model.train(training)
         yield
     finally:
         for module, mode in before.items():
             module.training = mode
+        for buffer, value in learnt:
+            if not torch.equal(buffer, value):  # what a backward pass needs must not be touched
+                buffer.copy_(value)

@@ -108,3 +108,16 @@ def test_a_transformer_layer_is_looked_into():
     assert list(found.targets) == ["dropout", "dropout1", "dropout2"]
     report = ds.check(found.targets["dropout"], **QUICK)
     assert report.verdict == "pass", report
+
+
+@pytest.mark.framework("torch")
+def test_batch_normalisations_after_a_dropout_are_named():
+    import torch
+
+    parts = [torch.nn.BatchNorm1d(32), torch.nn.Dropout(0.1), torch.nn.Linear(32, 8)]
+    model = torch.nn.Sequential(*parts, torch.nn.BatchNorm1d(8))
+    batch = torch.randn(16, 32)
+    mean = model[0].running_mean.clone()
+    assert ds.inside(model, batch).shifted == ("3",)
+    assert ds.inside(model[:2], batch).shifted == ()
+    assert torch.equal(model[0].running_mean, mean), "looking into a model must not train it"

@@ -98,6 +98,7 @@ MAY_IMPORT = {
     },
     "readouts": {"callables", "conventions", "laws", "target"},
     "through": {"conventions", "laws", "target"},
+    "batchnorm": {"errors", "laws", "values"},
     "schedules": {"conventions", "errors", "laws", "target", "values"},
     "settings": {"conventions", "expected", "options", "values", "errors"},
     "parametrize": {"api", "laws", "options", "planning", "report", "results", "settling"},
