@@ -352,3 +352,21 @@ def test_keys_repeat_only_where_the_same_key_is_asked_about():
     ds.check(target, rates=(0.3,), checks=["randomness.fresh", "randomness.threads"])
     assert len(seen) == len(set(seen)) > 32
     assert all(0 <= key < 2**31 for key in seen)
+
+
+def test_masks_that_go_on_together_are_found_however_far_apart():
+    from dropout_stats.checks.fingerprints import places_later
+
+    bits = np.random.default_rng(0).random(4096) < 0.7
+    packed = lambda start: np.packbits(bits[start : start + 2048]).tobytes()  # noqa: E731
+    assert places_later(packed(0), packed(1)) == 1
+    assert places_later(packed(0), packed(1024)) == 1024
+    assert places_later(packed(0), packed(1025)) is None  # less than half is left
+    assert places_later(packed(1), packed(0)) is None
+    assert places_later(packed(0), packed(0)) is None
+    other = bits.copy()
+    other[1500] ^= True
+    assert (
+        places_later(np.packbits(bits[:2048]).tobytes(), np.packbits(other[9:2057]).tobytes())
+        is None
+    )

@@ -14,6 +14,7 @@ from dropout_stats.results import Finding
 # less than the smallest false alarm that can be asked for, 1e-100.
 _SURELY_BITS = 400.0
 _MOST_CALLS = 64
+_HEAD = 64  # bits by which a place is found
 
 NO_NOISE = Finding(
     "inconclusive",
@@ -54,6 +55,23 @@ def too_alike(shape: tuple[int, ...], rate: float) -> Finding:
 def lacks_noise(mask: bytes, x: Array, calls: int) -> bool:
     """Whether the masks of these calls keep every unit, or drop every unit."""
     return mask in (np.packbits(np.ones(x.shape, np.bool_)).tobytes() * calls, bytes(len(mask)))
+
+
+def places_later(earlier: bytes, later: bytes) -> int | None:
+    """How many places further on in one sequence the later masks start; None if they do not.
+
+    They must go on together for half of the masks, which is more than chance could do.
+    """
+    one, other = (
+        np.unpackbits(np.frombuffer(mask, np.uint8)).tobytes() for mask in (earlier, later)
+    )
+    head, least = other[:_HEAD], len(other) // 2
+    place = one.find(head, 1)
+    while 0 < place <= len(one) - least:
+        if one[place:] == other[: len(one) - place]:
+            return place
+        place = one.find(head, place + 1)
+    return None
 
 
 def draw(bench: Bench, x: Array, rate: float, calls: int) -> bytes:

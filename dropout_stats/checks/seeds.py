@@ -10,8 +10,10 @@ from dropout_stats.checks.check import Probe
 from dropout_stats.checks.fingerprints import (
     NO_NOISE,
     calls_needed,
+    calls_to_differ,
     draw_from,
     lacks_noise,
+    places_later,
     too_alike,
 )
 from dropout_stats.errors import TargetError
@@ -116,6 +118,15 @@ def _seeds_differ(bench: Bench, case: Case) -> Finding:
                 Evidence(calls * x.size),
             )
     remarks += _high_bits(bench, x, rate, calls, base)
+    shift = _shift(bench, x, rate, base)
+    if shift:
+        return Finding(
+            "fail",
+            f"at rate {rate:g} the {_word(bench)}s {base} and {base + 1} give parts of one "
+            f"sequence, {shift} units apart: the {_word(bench)} is a place in one sequence. Make "
+            "another sequence of each",
+            Evidence(x.size),
+        )
     return Finding(
         "pass",
         f"{len(numbers)} {_word(bench)}s give different masks: neighbours, ends, and one changed "
@@ -123,6 +134,19 @@ def _seeds_differ(bench: Bench, case: Case) -> Finding:
         Evidence(calls * x.size),
         "; ".join(remarks) or None,
     )
+
+
+def _shift(bench: Bench, x: Array, rate: float, base: int) -> int | None:
+    """By how much the masks of a seed are those of its neighbour, moved.
+
+    Of one call each: the second call of a key has the key of its neighbour. A third of the call
+    must surely tell, and bits must fill whole bytes.
+    """
+    third = calls_to_differ(bench.units(x.shape) // 3, bench.law.keep_probs(rate)[0])
+    if third != 1 or x.size % 8:
+        return None
+    one, other = (draw_from(bench, number, x, rate, 1) for number in (base, (base + 1) & _LAST))
+    return places_later(one, other) or places_later(other, one)
 
 
 def _numbers(base: int) -> list[int]:
@@ -196,10 +220,12 @@ SEEDS_DIFFER = Probe(
     id="randomness.seeds_differ",
     question="Do different seeds, or keys, give different masks?",
     why="A seed that is cut to fewer bits, or not used, makes runs that should be independent "
-    "repetitions of each other.",
-    demands="Different seeds, or keys, below 2^31 shall give different masks.",
+    "repetitions of each other; so does one that is a place in one sequence, but for a few units.",
+    demands="Different seeds, or keys, below 2^31 shall give different masks, and not those of "
+    "another seed from a later unit on.",
     how="Masks are drawn from 0, 1, 2^31 - 1, three neighbours, and one seed with each of its "
-    "31 bits flipped. All must differ; a mask is made as for `randomness.fresh`. That 0, 1 and "
+    "31 bits flipped. All must differ, and those of two neighbours must not be one sequence that "
+    "starts at two places; a mask is made as for `randomness.fresh`. That 0, 1 and "
     "2^31 - 1 agree among each other, as for old generators, and that bits beyond 31 do not "
     "count, are observations. So is a failure where randomness='unspecified' is declared. Not "
     "asked of a target that takes neither a seed nor a key.",

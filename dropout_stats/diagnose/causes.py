@@ -337,6 +337,13 @@ OTHERS: tuple[Cause, ...] = (
     ),
     _cause(
         ["randomness.seeds_differ"],
+        "the seed is a place in one sequence",
+        "the masks of a seed are those of its neighbour from a later unit on",
+        "make a sequence of its own of each seed; do not add the seed to a counter",
+        says=["is a place in one sequence"],
+    ),
+    _cause(
+        ["randomness.seeds_differ"],
         "the seed is cut short",
         "different seeds or keys give the same mask",
         "use every bit of it",

@@ -138,6 +138,19 @@ class TruncatesTheSeed(Core):
 
 
 @wrong(
+    killed_by="randomness.seeds_differ",
+    diagnosis="the seed is a place in one sequence",
+)
+class SeedIsAPlace(Core):
+    """The seed says how many draws of one sequence are passed over."""
+
+    def seed(self, number: int | None) -> None:
+        super().seed(None)
+        if number is not None:
+            self._generator = np.random.Generator(np.random.PCG64(0).advance(number))
+
+
+@wrong(
     "pytorch/xla#1932",
     killed_by="randomness.fresh",
     diagnosis="something sets the generator back",
