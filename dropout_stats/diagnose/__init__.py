@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from dropout_stats.diagnose.accounting import Named, account
-from dropout_stats.diagnose.causes import blames_draws, name_causes
+from dropout_stats.diagnose.bugs import Signature
 from dropout_stats.diagnose.densities import name_noise
 from dropout_stats.diagnose.failures import Failures, failures_of
 from dropout_stats.diagnose.matching import (
@@ -15,8 +15,8 @@ from dropout_stats.diagnose.matching import (
     partly_explaining,
     same_at_all_rates,
 )
+from dropout_stats.diagnose.naming import blames_draws, name_causes
 from dropout_stats.diagnose.quantised import quantised
-from dropout_stats.diagnose.signatures import Signature
 from dropout_stats.laws import Alpha, AnyLaw, is_two_valued
 from dropout_stats.results import Diagnosis, Result
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from dropout_stats.diagnose.signatures import DROPS, SIGNATURES, Signature
+from dropout_stats.diagnose.bugs import DROPS, SIGNATURES, Signature
 from dropout_stats.laws import AnyLaw, is_two_valued, two_valued
 from dropout_stats.laws.reading import kept_tolerance
 from dropout_stats.results import Result

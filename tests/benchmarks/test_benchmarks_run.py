@@ -18,6 +18,7 @@ TARGETS_PRINTED = {
     "overhead": 2,
     "default_check": 2,
     "specimens": 2,
+    "noise_stopping": 1,
 }
 
 

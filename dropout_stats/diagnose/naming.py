@@ -1,0 +1,75 @@
+"""From failed checks to the causes that name them, and what each explains away."""
+
+from __future__ import annotations
+
+from dropout_stats.diagnose.accounting import Named
+from dropout_stats.diagnose.cause import Cause, matches
+from dropout_stats.diagnose.causes import NO_FACTOR, OTHERS, TORN
+from dropout_stats.diagnose.contexts import CONTEXTS, COUNTED, DRIFT, REPEATED
+from dropout_stats.diagnose.failures import Failures
+
+_BY_DRAWS = ("rate.marginal", "moments.*", "randomness.*", "dependence.*", "calls.*")
+
+
+def name_causes(failures: Failures) -> list[Named]:
+    """The causes of the failures, roots first, each without what it explains."""
+    found: list[Named] = []
+    gone = _explained_by_exact(failures)
+    for cause in (TORN, *_strongest(failures), *OTHERS):
+        if cause.is_there(failures, gone):
+            found.append(_named(cause))
+            own = {check for check in failures.checks if matches(check, cause.checks)}
+            gone |= {c for c in failures.checks - own if matches(c, cause.explains)}
+    return found
+
+
+def _named(cause: Cause) -> Named:
+    follows = _BY_DRAWS if cause in CONTEXTS else cause.follows
+    return Named(cause.diagnosis, (*cause.checks, *cause.explains), follows)
+
+
+def blames_draws(failures: Failures) -> bool:
+    """Whether it is shown that the draws are wrong in another way than by their rate."""
+    return any(matches(check, (*TORN.checks, *COUNTED)) for check in failures.checks)
+
+
+def _strongest(failures: Failures) -> list[Cause]:
+    """The contexts, that which predicts the masks best first.
+
+    A drift shows late, when the count that varies with it has been decided: alone with that, it
+    leads. So do masks that come back, unless the count of new ones varies too much: then they are
+    few because their units share draws.
+    """
+    varies = "calls.count_dispersion" in failures.checks
+    others = {c for c in failures.checks if matches(c, COUNTED)} - set(DRIFT.checks)
+    leads = {id(REPEATED): not varies, id(DRIFT): others <= {"calls.count_dispersion"}}
+    return sorted(
+        CONTEXTS,
+        key=lambda cause: (leads.get(id(cause), False), failures.strength(cause.checks)),
+        reverse=True,
+    )
+
+
+def _explained_by_exact(failures: Failures) -> set[str]:
+    """What exact failures explain away before anything is named."""
+    gone: set[str] = set()
+    if "support.kept_value" in failures.checks:
+        gone.add("gradient.forward")
+        if failures.say("support.kept_value", NO_FACTOR):
+            gone.add("gradient.linear")
+    if any(failures.in_usual_calls(c) for c in ("support.kept_value", "rate.marginal")):
+        # Then generated calls are wrong as well.
+        gone |= {c for c in failures.checks if matches(c, ("structure.*", "precision.*"))}
+    if failures.in_usual_calls("rate.marginal"):
+        # Masks of another keep probability may agree by chance, though lawful ones do not.
+        gone |= {c for c in failures.checks if matches(c, ("randomness.*",))}
+    if {"inference.law", "inference.deterministic"} & failures.checks:
+        gone.add("randomness.idle")
+    if {"gradient.same_noise", "gradient.dropped_is_zero"} <= failures.checks:
+        # One wrong factor everywhere is a backward pass without a mask; else it has another one.
+        gone.add(
+            "gradient.same_noise"
+            if failures.all_have_estimates("gradient.same_noise")
+            else "gradient.dropped_is_zero"
+        )
+    return gone
