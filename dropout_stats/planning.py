@@ -205,7 +205,7 @@ def _readable(
             f"under the law {law} noise is read from differences, which have too few digits in "
             f"{' and '.join(halves or conventions.dtypes)}: ask for float32 or float64"
         )
-    return replace(conventions, dtypes=kept, rates=law.fixed_rates() or conventions.rates)
+    return replace(conventions, dtypes=kept, rates=conventions.rates or law.fixed_rates())
 
 
 def _rates(asked: tuple[float, ...], conventions: Conventions) -> tuple[float, ...]:

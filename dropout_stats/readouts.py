@@ -16,9 +16,12 @@ import numpy as np
 
 from dropout_stats.callables import name_of
 from dropout_stats.conventions import Conventions
+from dropout_stats.dtypes import HALVES
+from dropout_stats.errors import UsageError
 from dropout_stats.laws import AnyLaw, TestScaled
 from dropout_stats.laws.reading import Array
 from dropout_stats.target import Target
+from dropout_stats.values import require
 
 Attend: TypeAlias = Callable[..., Any]  # (query, key, value, rate)
 Connect: TypeAlias = Callable[..., Any]  # (inputs, weights, rate)
@@ -52,12 +55,13 @@ def attention(
         name: how reports call it.
 
     """
+    _callable(attend=attend, evaluate=evaluate)
     return Target(
         train=_weights_of(attend),
         evaluate=_weights_of(evaluate) if evaluate else None,
         seed=seed,
         law=law,
-        conventions=conventions or Conventions(ndims=(4, 4)),
+        conventions=_of_ndim(conventions, 4),
         name=name or f"weights of {name_of(attend)}",
     )
 
@@ -67,7 +71,7 @@ def _weights_of(attend: Attend) -> Pass:
         lead, length = x.shape[:-2], x.shape[-1]
         unit = np.broadcast_to(np.eye(length, dtype=x.dtype), (*lead, length, length)).copy()
         query, keys = np.zeros_like(x), np.zeros_like(unit)
-        found = _of_shape(np.asarray(attend(query, keys, unit, rate, **key)), x.shape, "attend")
+        found = _of_shape(attend(query, keys, unit, rate, **key), x.shape, "attend")
         return np.asarray(x * (found * found.dtype.type(length)))
 
     return weighted
@@ -97,11 +101,12 @@ def dropconnect(
         name: how reports call it.
 
     """
+    _callable(connect=connect, evaluate=evaluate)
 
     def weights_of(function: Connect) -> Pass:
         def passed(x: Array, rate: float, **key: int) -> Array:
             outputs = function(np.eye(x.shape[0], dtype=x.dtype), _finite(x), rate, **key)
-            return _finite(_of_shape(np.asarray(outputs), x.shape, "connect"))
+            return _finite(_of_shape(outputs, x.shape, "connect"))
 
         return passed
 
@@ -110,7 +115,7 @@ def dropconnect(
         evaluate=weights_of(evaluate) if evaluate else None,
         seed=seed,
         law=law,
-        conventions=conventions or Conventions(ndims=(2, 2)),
+        conventions=_of_ndim(conventions, 2),
         name=name or f"weights of {name_of(connect)}",
     )
 
@@ -138,6 +143,13 @@ def zoneout(
         name: how reports call it.
 
     """
+    _callable(step=step, evaluate=evaluate)
+    halves = [name for name in (conventions or Conventions()).dtypes if name in HALVES]
+    if halves:
+        raise UsageError(
+            "updates are read from differences, which have too few digits in "
+            f"{' and '.join(halves)}: ask for float32 or float64"
+        )
 
     def updates_of(function: Step) -> Pass:
         def passed(x: Array, rate: float, **key: int) -> Array:
@@ -158,13 +170,27 @@ def zoneout(
     )
 
 
+def _callable(**functions: object) -> None:
+    for name, function in functions.items():
+        optional = name == "evaluate" and function is None
+        require(optional or callable(function), name, function, "a function")
+
+
+def _of_ndim(conventions: Conventions | None, ndim: int) -> Conventions:
+    """The conventions, of so many dimensions unless they say otherwise."""
+    return (conventions or Conventions()).over(Conventions(ndims=(ndim, ndim)))
+
+
 def _finite(x: Array) -> Array:
     if not np.isfinite(x).all():
         raise ValueError("a readout by sums takes finite inputs")
     return x
 
 
-def _of_shape(found: Array, shape: tuple[int, ...], what: str) -> Array:
+def _of_shape(answer: Any, shape: tuple[int, ...], what: str) -> Array:
+    if not hasattr(answer, "__array__"):
+        raise ValueError(f"{what} returned a {type(answer).__name__}; expected one array")
+    found = np.asarray(answer)
     if found.shape != shape:
         raise ValueError(f"{what} returned the shape {found.shape}; expected {shape}")
     return found

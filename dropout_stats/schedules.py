@@ -12,8 +12,9 @@ from dropout_stats.conventions import Conventions
 from dropout_stats.errors import UsageError
 from dropout_stats.laws import AnyLaw
 from dropout_stats.target import Target
-from dropout_stats.values import NEAREST_RATE, number, require, whole
+from dropout_stats.values import NEAREST_RATE, listed, number, require, whole
 
+_APART = f"0, 1, or {NEAREST_RATE:g} away from both"
 _SPREAD = 5  # steps that are judged, unless others are asked for
 
 
@@ -63,6 +64,7 @@ class Schedule:
     @staticmethod
     def constant(rate: float, *, steps: int = 1) -> Schedule:
         """The same rate at every step."""
+        number("rate", rate)
         return Schedule(lambda _: rate, steps, f"constant {rate:g}")
 
     @staticmethod
@@ -85,7 +87,7 @@ class Schedule:
     def exponential(first: float, last: float, *, steps: int) -> Schedule:
         """From the first rate to the last by equal factors; neither is 0."""
         for name, rate in (("first", first), ("last", last)):
-            require(rate > 0, name, rate, "above 0: an exponential does not reach it")
+            require(number(name, rate) > 0, name, rate, "above 0: an exponential does not reach it")
         return _between(
             "exponential", first, last, steps, lambda part: first * (last / first) ** part
         )
@@ -96,6 +98,7 @@ class Schedule:
 
         Morerio et al., Curriculum Dropout (ICCV 2017), whose gamma is 10 / steps.
         """
+        number("last", last), number("gamma", gamma), whole("steps", steps)
         return Schedule(
             lambda step: last * -math.expm1(-gamma * step / steps), steps, f"curriculum to {last:g}"
         )
@@ -105,6 +108,7 @@ class Schedule:
 
         Without those whose rate is too near 0 or 1 to be told from it.
         """
+        require(whole("count", count) >= 2, "count", count, "2 or more: the first and the last")
         ends = range(self.steps) if self.steps <= count else _evenly(self.steps, count)
         return tuple(step for step in ends if _can_be_judged(self(step)))
 
@@ -155,16 +159,26 @@ class Schedule:
             UsageError: no step that is judged has a rate inside (0, 1).
 
         """
-        judged = self.spread() if steps is None else tuple(steps)
+        require(callable(train), "train", train, "a function (x, step)")
+        judged = self.spread()
+        if steps is not None:
+            judged = listed("steps", steps, whole, "a list of steps such as [0, 500]")
+        for step in judged:
+            require(_can_be_judged(self(step)), f"the rate at step {step}", self(step), _APART)
         at = _Steps(self, judged)
+
+        def pulled(x: Any, dy: Any, rate: float, **key: int) -> Any:
+            return vjp(x, dy, at.next(rate), **key) if vjp else None
+
         return Target(
-            train=lambda x, rate: train(x, at.next(rate)),
+            train=lambda x, rate, **key: train(x, at.next(rate), **key),
             evaluate=None if evaluate is None else lambda x, rate: evaluate(x),  # noqa: ARG005
-            vjp=None if vjp is None else lambda x, dy, rate: vjp(x, dy, at.next(rate)),
+            vjp=pulled if vjp else None,
             seed=None if seed is None else at.with_seed(seed),
             name=name or f"{getattr(train, '__name__', 'a layer')} under {self}",
             law=law,
-            conventions=replace(conventions or Conventions(), rates=at.rates),
+            # What is handed over is a step, however the layer names its rate.
+            conventions=replace(conventions or Conventions(), rates=at.rates, rate_argument="rate"),
             notes=tuple(f"rate {self(step):.7g} is that of step {step}" for step in judged),
         )
 
@@ -214,6 +228,7 @@ def _between(
     name: str, first: float, last: float, steps: int, at: Callable[[float], float]
 ) -> Schedule:
     """From the first rate to the last, by the part of the way that is done."""
+    number("first", first), number("last", last)
     way = max(1, whole("steps", steps) - 1)
     return Schedule(lambda step: at(step / way), steps, f"{name} from {first:g} to {last:g}")
 

@@ -58,7 +58,9 @@ def drop_rates(
 
 def call_shapes(name: str, values: object) -> tuple[tuple[int, ...], ...]:
     """Shapes of calls, none of them empty."""
-    return listed(name, values, _shape, "a list of shapes such as [(16, 64)]")
+    shapes = listed(name, values, _shape, "a list of shapes such as [(16, 64)]")
+    require(bool(shapes), name, values, "at least one shape")
+    return shapes
 
 
 def _shape(name: str, value: object) -> tuple[int, ...]:

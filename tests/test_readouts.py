@@ -188,6 +188,27 @@ def test_what_is_not_finite_is_refused_where_sums_would_spread_it():
             target.train(np.full((2, 2), np.inf, np.float32), 0.1)
 
 
+def test_updates_are_not_read_in_half_precision():
+    with pytest.raises(ds.UsageError, match="too few digits in float16"):
+        readouts.zoneout(lambda n, p, r: n, conventions=ds.Conventions(dtypes=("float16",)))
+
+
+def test_what_is_no_layer_is_a_usage_error():
+    for readout in (readouts.attention, readouts.dropconnect, readouts.zoneout):
+        with pytest.raises(ds.UsageError, match="must be a function"):
+            readout(None)
+        with pytest.raises(ds.UsageError, match="evaluate must be a function"):
+            readout(lambda *_: None, 3)
+
+
+def test_conventions_that_say_nothing_of_dimensions_keep_those_of_the_readout():
+    held = ds.Conventions(dtypes=("float64",))
+    assert readouts.attention(lambda *_: None, conventions=held).conventions.ndims == (4, 4)
+    assert readouts.dropconnect(lambda *_: None, conventions=held).conventions.dtypes == (
+        "float64",
+    )
+
+
 def test_a_layer_of_another_shape_is_told_so():
     target = readouts.attention(lambda q, k, v, rate: v)
     report = ds.check(target, checks=["interface.call"], shapes=[(2, 2, 3, 4)], **QUICK)

@@ -79,6 +79,12 @@ def test_steps_are_spread_from_first_to_last_without_what_cannot_be_judged():
             r"the rate at step 2 must be in \[0, 1\]",
         ),
         (lambda: ds.Schedule.constant(0.5)(-1), "0 or more"),
+        (lambda: ds.Schedule.constant("a"), "rate must be a number"),
+        (lambda: ds.Schedule.linear(None, 0.1, steps=3), "first must be a number"),
+        (lambda: ds.Schedule.constant(0.5).spread(1), "count must be 2 or more"),
+        (lambda: ds.Schedule.constant(0.5).target(None), "train must be a function"),
+        (lambda: ds.Schedule.constant(0.5).target(lambda x, _: x, steps=5), "a list of steps"),
+        (lambda: ds.Schedule.constant(1e-9).target(lambda x, _: x, steps=[0]), "rate at step 0"),
         (lambda: ds.Schedule(lambda _: "half", steps=3)(0), "the rate at step 0 must be a number"),
         (lambda: ds.Schedule.constant(0.0).target(lambda x, _: x), "no rate inside"),
     ],
@@ -96,6 +102,32 @@ def test_a_layer_that_follows_its_schedule_conforms_at_every_step():
     assert judged == {schedule(step) for step in schedule.spread()}
     assert not {"limits.rate_zero", "interface.invalid_rate"} & {r.check for r in report.results}
     assert "step 74" in str(report)
+
+
+def test_the_layer_of_a_schedule_gets_steps_and_keys_and_never_a_rate():
+    schedule = ds.Schedule.linear(0.5, 0.1, steps=10)
+    named = ds.Conventions(rate_argument="keep_prob")
+    assert ds.check(Annealed(schedule).target(conventions=named), **QUICK).verdict == "pass"
+
+    def keyed(x, step, key):
+        layer = Annealed(schedule)
+        layer.seed(key)
+        return layer.train(x, step)
+
+    held = ds.Conventions(randomness="key")
+    report = ds.check(schedule.target(keyed, lambda x: x, conventions=held), **QUICK)
+    assert report.verdict == "pass", report
+
+
+def test_noise_of_one_strength_has_it_at_every_step():
+    rng = np.random.default_rng(0)
+
+    def noisy(x, step):
+        return (x + rng.normal(0, 0.3, x.shape)).astype(x.dtype)
+
+    law = ds.laws.GaussianAdditive(std=0.3)
+    target = ds.Schedule.linear(0.5, 0.1, steps=10).target(noisy, lambda x: x, law=law)
+    assert ds.check(target, **QUICK).verdict == "pass"
 
 
 def test_a_step_at_rate_zero_is_held_to_it():

@@ -74,7 +74,8 @@ def inside(model: object, *inputs: Any, **options: Any) -> Any:
         HarnessError: it is no such model, or holds no dropout.
 
     """
-    if _framework_of(model) != "torch" or not hasattr(model, "named_modules"):
+    is_class = isinstance(model, type)
+    if is_class or _framework_of(model) != "torch" or not hasattr(model, "named_modules"):
         raise HarnessError(
             f"{_name(model)} is no model whose layers can be looked into: hand over a "
             "torch.nn.Module, and what it is called with"

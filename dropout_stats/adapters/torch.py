@@ -42,7 +42,7 @@ LAWS: dict[str, AnyLaw] = {
 }
 # Batch, channels, and what the name says. With one dimension fewer they mean one sample without a
 # batch, or warn.
-_NDIMS = {f"{word}ropout{n}d": n + 2 for word in "dD" for n in (1, 2, 3)}
+NDIMS = {f"{word}ropout{n}d": n + 2 for word in "dD" for n in (1, 2, 3)}
 # A user's own layer or function promises none of that; it may have a generator of its own.
 _UNDECLARED = Conventions(dtypes=("float32",), randomness="unspecified")
 
@@ -70,8 +70,8 @@ def adapt(
         )
     law = declared_law(target, "torch", LAWS, name)
     conventions = _CONVENTIONS if law else _UNDECLARED
-    if law and target.__name__ in _NDIMS:
-        conventions = replace(conventions, ndims=(_NDIMS[target.__name__],) * 2)
+    if law and target.__name__ in NDIMS:
+        conventions = replace(conventions, ndims=(NDIMS[target.__name__],) * 2)
     if law and device == "cpu" and not compile:
         # Draws of the default generator hold its lock; a graph's first calls are another matter.
         conventions = replace(conventions, threads="independent")

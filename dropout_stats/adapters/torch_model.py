@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.nn.modules.dropout import _DropoutNd
 
-from dropout_stats.adapters.torch import LAWS, to_array, to_tensor
+from dropout_stats.adapters.torch import LAWS, NDIMS, to_array, to_tensor
 from dropout_stats.conventions import Conventions
 from dropout_stats.errors import HarnessError
+from dropout_stats.laws import AnyLaw, Inverted
 from dropout_stats.laws.reading import Array
 from dropout_stats.target import Target
 
@@ -36,12 +38,19 @@ class Inside:
     shifted: tuple[str, ...]
 
 
+_PASSES = 4  # to find out what a model calls
+_TRIES = 64  # passes until a part that is left out by chance is called
+
+
 class _Reached(BaseException):
     """The layer in question has been called: the rest of the model is not needed."""
 
 
 def inside(
-    model: torch.nn.Module, *inputs: Any, seed: Callable[[int], object] | None = None
+    model: torch.nn.Module,
+    *inputs: Any,
+    seed: Callable[[int], object] | None = None,
+    **named: Any,
 ) -> Inside:
     """Make a target of each dropout of a model.
 
@@ -54,12 +63,14 @@ def inside(
         model: the model; afterwards it is in the mode in which it was.
         *inputs: what it is called with.
         seed: `seed(n)`: resets the randomness; by default `torch.manual_seed`.
+        **named: more of what it is called with, by name.
 
     Raises:
         HarnessError: the model holds no dropout.
 
     """
-    layers = {name: layer for name, layer in model.named_modules() if type(layer).__name__ in LAWS}
+    model_call = _Call(model, inputs, named)
+    layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, _DropoutNd)}
     if not layers:
         raise HarnessError(
             f"{type(model).__name__} holds no dropout layer; one that is a function is judged by "
@@ -70,12 +81,12 @@ def inside(
         for name, module in model.named_modules()
         if isinstance(module, torch.nn.modules.batchnorm._BatchNorm)
     }
-    given = _first_inputs(model, inputs, {**layers, **norms})
+    given = _first_inputs(model_call, {**layers, **norms})
     order, dropping = list(given), [name for name in given if name in layers and layers[name].p]
     called = {name: layer for name, layer in layers.items() if name in given}
     return Inside(
         targets={
-            name: _Place(model, inputs, layer, given[name]).target(name, seed or torch.manual_seed)
+            name: _Place(model_call, layer, given[name]).target(name, seed or torch.manual_seed)
             for name, layer in called.items()
             if 0 < layer.p < 1
         },
@@ -89,22 +100,42 @@ def inside(
     )
 
 
-def _first_inputs(
-    model: torch.nn.Module, inputs: tuple[Any, ...], layers: dict[str, torch.nn.Module]
-) -> dict[str, torch.Tensor]:
-    """What each layer is called with first, in the order of these calls."""
+@dataclass(frozen=True)
+class _Call:
+    """A model and what it is called with."""
+
+    model: torch.nn.Module
+    inputs: tuple[Any, ...]
+    named: dict[str, Any]
+
+    def __call__(self, *, training: bool) -> None:
+        with _mode(self.model, training=training):
+            self.model(*self.inputs, **self.named)
+
+
+def _first_inputs(call: _Call, layers: dict[str, torch.nn.Module]) -> dict[str, torch.Tensor]:
+    """What each layer is called with first, in the order of these calls; in a few passes.
+
+    A model may leave a part out by chance.
+    """
     given: dict[str, torch.Tensor] = {}
 
     def note(name: str) -> Callable[..., None]:
-        def hook(_: Any, args: tuple[Any, ...]) -> None:
-            given.setdefault(name, args[0].detach())
+        def hook(_: Any, args: tuple[Any, ...], named: dict[str, Any]) -> None:
+            value = next(iter((*args, *named.values())), None)
+            if isinstance(value, torch.Tensor):
+                given.setdefault(name, value.detach())
 
         return hook
 
-    hooks = [layer.register_forward_pre_hook(note(name)) for name, layer in layers.items()]
+    hooks = [
+        layer.register_forward_pre_hook(note(name), with_kwargs=True)
+        for name, layer in layers.items()
+    ]
     try:
-        with _mode(model, training=True), torch.no_grad():
-            model(*inputs)
+        with torch.random.fork_rng(), torch.no_grad():
+            for _ in range(_PASSES):
+                call(training=True)
     finally:
         for hook in hooks:
             hook.remove()
@@ -115,64 +146,91 @@ def _first_inputs(
 class _Place:
     """A layer where a model calls it."""
 
-    model: torch.nn.Module
-    inputs: tuple[Any, ...]
-    layer: torch.nn.Module
+    call: _Call
+    layer: _DropoutNd
     given: torch.Tensor
 
     def train(self, x: Array, rate: float) -> Any:  # noqa: ARG002 - it is that of the layer
-        with torch.no_grad():
-            return to_array(self._passed(self._tensor(x), training=True))
+        with torch.no_grad(), self._replaced(self._tensor(x)) as passed:
+            return to_array(passed(training=True))
 
     def evaluate(self, x: Array, rate: float) -> Any:  # noqa: ARG002 - as above
-        with torch.no_grad():
-            return to_array(self._passed(self._tensor(x), training=False))
+        with torch.no_grad(), self._replaced(self._tensor(x)) as passed:
+            return to_array(passed(training=False))
 
     def vjp(self, x: Array, dy: Array, rate: float) -> Any:  # noqa: ARG002 - as above
-        leaf = self._tensor(x).clone().requires_grad_()
-        y = self._passed(leaf * 1, training=True)
-        y.backward(self._tensor(dy))
+        leaf = self._tensor(x).requires_grad_()
+        with self._replaced(leaf * 1) as passed:  # checkpointed parts are run again
+            y = passed(training=True)
+            y.backward(self._tensor(dy))
         return to_array(y), to_array(leaf.grad)
 
     def target(self, name: str, seed: Callable[[int], object]) -> Target:
         return Target(
             train=self.train,
             evaluate=self.evaluate,
-            vjp=self.vjp,
+            vjp=self.vjp if self._is_differentiated() else None,
             seed=seed,
-            law=LAWS[type(self.layer).__name__],
+            law=self._law(),
             conventions=Conventions(
                 dtypes=(str(self.given.dtype).removeprefix("torch."),),
                 rates=(float(self.layer.p),),
                 shapes=(tuple(self.given.shape),),
             ),
-            name=f"{type(self.model).__name__}.{name}",
+            name=f"{type(self.call.model).__name__}.{name}",
         )
 
-    def _tensor(self, x: Array) -> torch.Tensor:
-        return to_tensor(x, self.given.device)
+    def _law(self) -> AnyLaw:
+        """That of the nearest layer of PyTorch among its bases; a batch may be missing."""
+        name = next(base.__name__ for base in type(self.layer).__mro__ if base.__name__ in LAWS)
+        if self.given.ndim == NDIMS.get(name, 0) - 1:
+            return Inverted(unit=tuple(range(1, self.given.ndim)))
+        return LAWS[name]
 
-    def _passed(self, x: torch.Tensor, *, training: bool) -> torch.Tensor:
-        """What the layer makes of this input in a pass of the model."""
+    def _is_differentiated(self) -> bool:
+        """Whether a gradient comes back to the layer: a part may be frozen, or run without one."""
+        leaf = self.given.clone().requires_grad_()
+        with torch.random.fork_rng(), self._replaced(leaf * 1) as passed:
+            return bool(passed(training=True).requires_grad)
+
+    def _tensor(self, x: Array) -> torch.Tensor:
+        """A copy: a layer that works in place writes into what a model made for it."""
+        return to_tensor(x, self.given.device).clone()
+
+    @contextmanager
+    def _replaced(self, x: torch.Tensor) -> Iterator[Callable[..., torch.Tensor]]:
+        """Give a function that makes a pass of the model, in which the layer gets this input."""
         found: list[torch.Tensor] = []
+
+        def swapped(_: Any, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, Any]:
+            if args:
+                return (x, *args[1:]), named
+            return args, {**named, next(iter(named)): x}
 
         def reached(_: Any, __: Any, output: torch.Tensor) -> None:
             found.append(output)
-            raise _Reached
+            if len(found) == 1:
+                raise _Reached
+
+        def passed(*, training: bool) -> torch.Tensor:
+            for _ in range(_TRIES if training else 1):
+                try:
+                    self.call(training=training)
+                except _Reached:
+                    return found[0]
+            if not training:
+                return x  # a dropout that is not called in evaluation changes nothing there
+            raise RuntimeError(f"the model did not call the layer in {_TRIES} passes")
 
         hooks = [
-            self.layer.register_forward_pre_hook(lambda _, args: (x, *args[1:])),
+            self.layer.register_forward_pre_hook(swapped, with_kwargs=True),
             self.layer.register_forward_hook(reached),
         ]
         try:
-            with _mode(self.model, training=training):
-                self.model(*self.inputs)
-        except _Reached:
-            return found[0]
+            yield passed
         finally:
             for hook in hooks:
                 hook.remove()
-        raise RuntimeError("the model did not call the layer in this pass")
 
 
 @contextmanager

@@ -305,7 +305,7 @@ def _enumerated(bench: Bench, case: Case) -> Finding:
         ("Var[A]", variance, bench.law.variance(rate), given**2),
     ):
         expected = factor * scale
-        wrong = ~(np.abs(got - expected) <= tolerance * (np.abs(expected) + factor * scale**2))
+        wrong = ~(np.abs(got - expected) <= tolerance * (np.abs(expected) + abs(factor) * scale**2))
         if wrong.any():
             place = tuple(int(i) for i in np.unravel_index(int(np.argmax(wrong)), wrong.shape))
             return Finding(

@@ -127,7 +127,8 @@ CALLS = counted(
     "loop, gives the next call a part of the same draws, at other places.",
     Overlap(),
     dependence=True,
-    demands="The first draws of a call shall not be the last of the call before, however many.",
+    demands="The first draws of a call shall not be the last of the call before: no part of a "
+    "sequence shall be used twice.",
     how="As for `calls.previous`, in one call of four: a unit and that of the call before which is "
     "any number of places further on, up to 15/16 of a call and at most 32,768. The pairs are "
     "counted by a Fourier transform. A cell is one distance; those beyond half a call, at which "

@@ -108,7 +108,12 @@ class Multiplicative:
         shared = self.sharing.of_peers(x.ndim, peers=peers)
         if rate == 0:
             return Reader(x, 1.0, kept_tolerance(dtype, 0.0), dtype, shared)
-        return ScoreReader(x, _AtRate(self, rate), rate, dtype, shared)
+        floor = self.floor(x, rate)
+        return ScoreReader(x, _AtRate(self, rate), rate, dtype, shared, floor=floor)
+
+    def floor(self, x: Array, rate: float) -> float:  # noqa: ARG002 - a law of sums needs them
+        """Multipliers are rounded as if they were at least so large."""
+        return 0.0
 
     def read(self, x: Array, y: Array, rate: float) -> Reading:
         """Recover the scores from x (finite, nowhere 0) and y."""

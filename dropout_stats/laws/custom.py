@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -14,7 +15,9 @@ from scipy.special import ndtri
 from dropout_stats.errors import UsageError
 from dropout_stats.laws.continuous import Multiplicative, Numbers
 from dropout_stats.laws.law import AnyLaw, TwoValued
+from dropout_stats.laws.reading import Array
 from dropout_stats.laws.sharing import Unit
+from dropout_stats.values import number, require, text, wrong
 
 OfRate: TypeAlias = Callable[[float], float]
 Sampler: TypeAlias = Callable[[np.random.Generator, tuple[int, ...], float], Numbers]
@@ -22,8 +25,9 @@ Cdf: TypeAlias = Callable[[Numbers, float], Numbers]
 Atoms: TypeAlias = Callable[[float], Mapping[float, float]]
 
 _AGREES = 1e-3  # in deviations: numerical integrals, against a mistake in a closed form
-_FAR = 60.0  # deviations: beyond, tails that matter would be too heavy for a variance to mean much
+_ENDS = (0.0, *(2.0**power for power in range(-12, 22)))  # deviations, each interval by itself
 _LEAST = 2.0**-53
+_JUMP = 0.01  # of a cdf at one place
 
 
 def Law(  # noqa: N802 - whoever calls it makes a law
@@ -56,8 +60,12 @@ def Law(  # noqa: N802 - whoever calls it makes a law
         UsageError: there are neither atoms nor all parts of a law with a density, or both.
 
     """
+    text("the name of a law", name)
+    given = {"atoms": atoms, "evaluation_factor": evaluation_factor}
     parts = {"sampler": sampler, "cdf": cdf, "mean": mean, "variance": variance}
-    missing = [part for part, given in parts.items() if given is None]
+    for part, value in {**given, **parts}.items():
+        require(value is None or callable(value), f"{part} of {name}", value, "a function")
+    missing = [part for part, value in parts.items() if value is None]
     factor = evaluation_factor or _one
     if atoms is not None and len(missing) == len(parts):
         return Discrete(unit=unit, label=name, atoms=atoms, evaluation=factor)
@@ -73,7 +81,7 @@ def Law(  # noqa: N802 - whoever calls it makes a law
         )
     raise UsageError(
         f"the law {name!r} needs either atoms=, or all of sampler=, cdf=, mean= and variance="
-        + (f"; {', '.join(missing)} is missing" if atoms is None else ", not both")
+        + (f"; missing: {', '.join(missing)}" if atoms is None else ", not both")
     )
 
 
@@ -99,13 +107,20 @@ class Discrete(TwoValued):
 
     def _kept(self, rate: float) -> tuple[float, float]:
         """The value that is not 0, and its probability."""
-        chances = {float(value): float(chance) for value, chance in self.atoms(float(rate)).items()}
-        total = sum(chances.values())
-        kept = [value for value in chances if value != 0]
-        if min(chances.values(), default=-1.0) < 0 or abs(total - 1) > 1e-9 or len(kept) != 1:
-            raise UsageError(
-                f"the atoms of {self.name} at rate {rate:g} must be 0 and one other value, with "
-                f"probabilities that add up to 1, got {chances}"
+        declared = self.atoms(float(rate))
+        expected = f"the atoms of {self.name} at rate {rate:g}"
+        try:
+            chances = {float(value): float(chance) for value, chance in dict(declared).items()}
+        except (TypeError, ValueError):
+            raise wrong(expected, declared, "a dictionary {value: probability}") from None
+        kept = [value for value in chances if value != 0 and math.isfinite(value)]
+        whole = len(kept) == len(chances) - (0.0 in chances) == 1
+        inside = whole and (0 < chances[kept[0]] < 1 or rate == 0)
+        if not inside or abs(sum(chances.values()) - 1) > 1e-9:
+            raise wrong(
+                expected,
+                chances,
+                "0 and one other value, with probabilities inside (0, 1) that add up to 1",
             )
         return kept[0], chances[kept[0]]
 
@@ -153,6 +168,10 @@ class Continuous(Multiplicative):
         """As declared."""
         return self.second(rate)
 
+    def evaluate(self, x: Array, rate: float) -> Array:
+        """Multiply by the evaluation factor, in the type of x."""
+        return np.asarray(x * x.dtype.type(self.evaluation_factor(rate)))
+
     def cdf(self, multiplier: Numbers, rate: float) -> Numbers:
         """As declared."""
         return np.asarray(self.distribution(np.asarray(multiplier), rate), np.float64)
@@ -160,7 +179,7 @@ class Continuous(Multiplicative):
     def score(self, multiplier: Numbers, rate: float, rounding: float = 0.0) -> Numbers:
         """The normal quantile of the probability; NaN where that is 0 or 1 but for rounding."""
         values = np.asarray(multiplier, np.float64)
-        slack = rounding * np.abs(values)
+        slack = rounding * (np.abs(values) + 0.25)  # small multipliers of small inputs underflow
         possible = (self.cdf(values + slack, rate) > 0) & (self.cdf(values - slack, rate) < 1)
         place = np.clip(self.cdf(values, rate), _LEAST, 1 - _LEAST)
         return np.asarray(np.where(possible, ndtri(place), np.nan), np.asarray(multiplier).dtype)
@@ -195,21 +214,64 @@ def _median(law: Continuous, rate: float) -> float:
     return float(brentq(lambda m: float(law.cdf(np.array(m), rate)) - 0.5, low, high))
 
 
+def _rises(law: Continuous, rate: float, mean: float, deviation: float) -> None:
+    """The cdf must take arrays, and be one."""
+    places = mean + deviation * np.linspace(-8, 8, 1025)
+    what = f"the cdf of {law.name} at rate {rate:g}"
+    try:
+        found = np.asarray(law.distribution(places, rate), np.float64)
+    except Exception as error:
+        raise UsageError(
+            f"{what} must work elementwise on arrays; of {len(places)} numbers it raised "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    steps = np.diff(found) if found.shape == places.shape else np.array([np.nan])
+    if not (np.isfinite(found).all() and (steps >= -1e-12).all()):
+        raise wrong(what, found, "numbers of the shape of its argument, which never fall")
+    place = int(steps.argmax())
+    jump, where = _jump(law, rate, places[place], places[place + 1])
+    if jump > _JUMP and abs(where) > _AGREES * deviation:  # near 0 a density may be infinite
+        raise UsageError(
+            f"{what} jumps by {jump:.2g} at {where:.6g}: it is not continuous. Noise of two values "
+            "is declared by atoms="
+        )
+
+
+def _jump(law: Continuous, rate: float, low: float, high: float) -> tuple[float, float]:
+    """How much the cdf rises at its steepest place between two, and where that is."""
+    for _ in range(48):
+        ends = law.cdf(np.array([low, (low + high) / 2, high]), rate)
+        first = ends[1] - ends[0] > ends[2] - ends[1]
+        low, high = (low, (low + high) / 2) if first else ((low + high) / 2, high)
+    ends = law.cdf(np.array([low, high]), rate)
+    return float(ends[1] - ends[0]), high
+
+
 @lru_cache(maxsize=256)
 def _agree(law: Continuous, rate: float) -> None:
     """Compare mean and variance with those of the cdf, by numerical integration."""
     from scipy.integrate import quad
 
-    mean, deviation = law.mean(rate), math.sqrt(law.variance(rate))
+    mean, variance = (
+        number(f"{name} of {law.name} at rate {rate:g}", value)
+        for name, value in (("mean", law.mean(rate)), ("variance", law.variance(rate)))
+    )
+    place = f"variance of {law.name} at rate {rate:g}"
+    require(0 < variance < math.inf, place, variance, "above 0")
+    deviation = math.sqrt(variance)
+    _rises(law, rate, mean, deviation)
 
     def below(m: float) -> float:
         return float(law.cdf(np.array(m), rate))
 
     def integral(weight: Callable[[float], float]) -> float:
         """The mean of a function of M - mean that is 0 at 0, by its derivative."""
-        upper = quad(lambda t: weight(t) * (1 - below(mean + t * deviation)), 0, _FAR, limit=400)
-        lower = quad(lambda t: weight(-t) * below(mean - t * deviation), 0, _FAR, limit=400)
-        return float(upper[0] - lower[0])
+        parts = [
+            quad(lambda t: weight(t) * (1 - below(mean + t * deviation)), low, high, limit=200)[0]
+            - quad(lambda t: weight(-t) * below(mean - t * deviation), low, high, limit=200)[0]
+            for low, high in pairwise(_ENDS)
+        ]
+        return math.fsum(parts)
 
     shift, square = integral(lambda _: 1.0), integral(lambda t: 2 * t)
     if abs(shift) > _AGREES or abs(square - 1) > 10 * _AGREES:

@@ -102,7 +102,8 @@ class Alpha(TwoValued):
             return y
         a, b = self.constants(rate)
         dropped = a * self.saturated + b
-        near = 8 * float(np.finfo(y.dtype).eps) * (abs(a * self.saturated) + abs(b))
+        # A rate, or the limit, may have travelled through float32, whatever the type.
+        near = 8 * float(np.finfo(np.float32).eps) * (abs(a * self.saturated) + abs(b))
         noise = y.astype(np.float64) - dropped
         return np.asarray(np.where(np.abs(noise) <= near, 0, noise / self._stretch), y.dtype)
 
@@ -146,12 +147,16 @@ class GaussianAdditive(GaussianMultiplicative):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.std is not None and not 1e-3 <= self.std <= 1e3:
-            raise UsageError(f"std must lie between 0.001 and 1000, got {self.std!r}")
+        if self.std is not None and not 0.002 <= self.std <= 500:
+            raise UsageError(f"std must lie between 0.002 and 500, got {self.std!r}")
 
     def variance(self, rate: float) -> float:
         """std^2, or rate / (1 - rate)."""
         return super().variance(rate) if self.std is None else self.std**2
+
+    def floor(self, x: Array, rate: float) -> float:
+        """What was added is a difference of input and output, and rounded as these are."""
+        return 1 + float(np.abs(x).max(initial=0.0)) + 8 * math.sqrt(self.variance(rate))
 
     def hand(self, x: Array) -> Array:
         """The input itself."""

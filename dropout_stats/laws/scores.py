@@ -64,18 +64,26 @@ class ScoreReader:
         rate: the drop rate.
         dtype: name of the type of the output.
         shared: the axes along which elements share one draw.
+        floor: multipliers of one unit are rounded as if they were at least so large.
 
     """
 
     def __init__(
-        self, x: Array, noise: Noise, rate: float, dtype: str, shared: tuple[int, ...] = ()
+        self,
+        x: Array,
+        noise: Noise,
+        rate: float,
+        dtype: str,
+        shared: tuple[int, ...] = (),
+        *,
+        floor: float = 0.0,
     ) -> None:
         self._given = x.astype(dtypes.working(dtype))
         self._inverse = 1 / self._given
         self._noise = noise
         self._dtype = dtype
         self._rounding = kept_tolerance(dtype, rate)
-        self._shared = shared
+        self._shared, self._floor = shared, floor
         self._tolerance = _ROUNDINGS * dtypes.precision(dtype).eps
         self._first = tuple(0 if axis in shared else slice(None) for axis in range(x.ndim))
         self._coins = np.random.default_rng(0)  # independent of every target
@@ -129,7 +137,8 @@ class ScoreReader:
         if not self._shared:
             return np.zeros((), np.bool_)
         low, high = multipliers.min(axis=self._shared), multipliers.max(axis=self._shared)
-        apart = ~(high - low <= self._tolerance * np.maximum(np.abs(low), np.abs(high)))
+        size = np.maximum(np.maximum(np.abs(low), np.abs(high)), self._floor)
+        apart = ~(high - low <= self._tolerance * size)
         return np.asarray(apart)
 
     def _explain(self, multipliers: Numbers, y: Array, possible: NDArray[np.bool_]) -> Violation:

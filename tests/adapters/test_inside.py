@@ -121,3 +121,106 @@ def test_batch_normalisations_after_a_dropout_are_named():
     assert ds.inside(model, batch).shifted == ("3",)
     assert ds.inside(model[:2], batch).shifted == ()
     assert torch.equal(model[0].running_mean, mean), "looking into a model must not train it"
+
+
+ODD = (
+    "InPlace",
+    "OnlyInTraining",
+    "SkippedByChance",
+    "Frozen",
+    "ByName",
+    "Checkpointed",
+    "Reentrant",
+)
+
+
+def correct_models():
+    """Ordinary models, each of which does something odd with its dropout."""
+    import torch
+    from torch.utils.checkpoint import checkpoint
+
+    class Model(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear, self.drop = torch.nn.Linear(32, 32), torch.nn.Dropout(0.3)
+
+    class OnlyInTraining(Model):
+        def forward(self, x):
+            return self.drop(x) if self.training else x
+
+    class SkippedByChance(Model):
+        def forward(self, x):
+            return x if self.training and torch.rand(()) < 0.3 else self.drop(x)
+
+    class Frozen(Model):
+        def forward(self, x):
+            with torch.no_grad():
+                return self.drop(self.linear(x))
+
+    class ByName(Model):
+        def forward(self, *, features):
+            return self.drop(input=self.linear(features))
+
+    class Checkpointed(Model):
+        reentrant = False
+
+        def forward(self, x):
+            part = lambda z: self.linear(self.drop(self.linear(z)))  # noqa: E731
+            return checkpoint(part, x, use_reentrant=self.reentrant)
+
+    class Reentrant(Checkpointed):
+        reentrant = True
+
+    in_place = torch.nn.Sequential(torch.nn.Linear(32, 32), torch.nn.Dropout(0.3, inplace=True))
+    models = (OnlyInTraining, SkippedByChance, Frozen, ByName, Checkpointed, Reentrant)
+    return {"InPlace": in_place, **{kind.__name__: kind() for kind in models}}
+
+
+@pytest.mark.framework("torch")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "InPlace",
+        "OnlyInTraining",
+        "SkippedByChance",
+        "Frozen",
+        "ByName",
+        "Checkpointed",
+        "Reentrant",
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*requires_grad=True")
+def test_correct_models_are_not_accused(name, batch):
+    import torch
+
+    model, state = correct_models()[name], torch.get_rng_state()
+    found = ds.inside(model, features=batch) if name == "ByName" else ds.inside(model, batch)
+    assert torch.equal(torch.get_rng_state(), state)
+    (target,) = found.targets.values()
+    report = ds.check(target, **QUICK)
+    assert report.verdict == "pass", report
+    differentiated = report["gradient.same_noise"].verdict == "pass"
+    assert differentiated == (name not in {"Frozen", "Reentrant"})
+
+
+@pytest.mark.framework("torch")
+def test_a_layer_without_a_batch_drops_its_first_axis():
+    import torch
+
+    found = ds.inside(torch.nn.Sequential(torch.nn.Dropout3d(0.3)), torch.randn(16, 4, 4, 4))
+    (target,) = found.targets.values()
+    assert ds.check(target, **QUICK).verdict == "pass"
+
+
+@pytest.mark.framework("torch")
+def test_a_layer_of_the_users_own_that_is_a_dropout_is_judged(batch):
+    import torch
+
+    class Unscaled(torch.nn.Dropout):
+        def forward(self, x):
+            return x * (torch.rand_like(x) > self.p) if self.training else x
+
+    (target,) = ds.inside(torch.nn.Sequential(Unscaled(0.3)), batch).targets.values()
+    assert ds.check(target, **QUICK)["support.kept_value"].verdict == "fail"
+    with pytest.raises(ds.HarnessError, match="hand over a"):
+        ds.inside(torch.nn.Dropout, batch)

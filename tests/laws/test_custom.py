@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.special import gammainc, ndtr, stdtr
 
 import dropout_stats as ds
 from dropout_stats.laws import Law
@@ -80,8 +81,50 @@ def test_the_ends_of_a_support_are_its_ends_but_for_rounding():
     law = Law("triangular", **TRIANGULAR)
     values = np.array([0.0, 1e-9, 1.0, 2.0, 2.0 + 1e-7, -0.01, 2.01])
     possible = np.isfinite(law.score(values, 0.3, rounding=1e-6))
-    assert possible.tolist() == [False, True, True, True, True, False, False]
+    assert possible.tolist() == [True, True, True, True, True, False, False]
     assert law.median(0.3) == pytest.approx(1)
+
+
+def test_laws_with_a_factor_in_evaluation_or_a_negative_value_have_references_that_conform():
+    half = Law(
+        "half",
+        sampler=lambda rng, shape, rate: rng.normal(0.5, math.sqrt(rate / (1 - rate)), shape),
+        cdf=lambda m, rate: ndtr((m - 0.5) / math.sqrt(rate / (1 - rate))),
+        mean=lambda _: 0.5,
+        variance=lambda rate: rate / (1 - rate),
+        evaluation_factor=lambda _: 0.5,
+    )
+    negated = Law(
+        "negated",
+        atoms=lambda rate: {0.0: rate, -1 / (1 - rate): 1 - rate},
+        evaluation_factor=lambda _: -1.0,
+    )
+    for law in (half, negated):
+        report = ds.check(ds.reference(law), **QUICK)
+        assert report.verdict == "pass", report
+
+
+def test_closed_forms_of_skewed_and_of_heavy_tails_are_not_doubted():
+    def gamma_cdf(m, rate):
+        return gammainc((1 - rate) / rate, np.maximum(m, 0) * (1 - rate) / rate)
+
+    skewed = Law(
+        "gamma",
+        sampler=lambda rng, shape, rate: rng.gamma((1 - rate) / rate, rate / (1 - rate), shape),
+        cdf=gamma_cdf,
+        mean=lambda _: 1.0,
+        variance=lambda rate: rate / (1 - rate),
+    )
+    heavy = Law(
+        "Student",
+        sampler=lambda rng, shape, rate: 1 + 0.1 * rng.standard_t(3, shape),
+        cdf=lambda m, rate: stdtr(3, (m - 1) / 0.1),
+        mean=lambda _: 1.0,
+        variance=lambda _: 0.03,
+    )
+    for law in (skewed, heavy):
+        for rate in (0.1, 0.5, 0.9, 0.99):
+            assert law.keep_probs(rate) == (0.5,)
 
 
 def test_a_two_valued_law_of_the_users_own_is_judged_as_one():
@@ -112,10 +155,19 @@ def test_a_two_valued_law_of_the_users_own_is_judged_as_one():
     ("parts", "words"),
     [
         ({}, "needs either atoms=, or all of"),
-        ({"cdf": laplace_cdf}, "sampler, mean, variance is missing"),
+        ({"cdf": laplace_cdf}, "missing: sampler, mean, variance"),
         ({**LAPLACE, "atoms": lambda _: {0: 0.5, 1: 0.5}}, "not both"),
         ({**LAPLACE, "mean": lambda _: 1.1}, "the cdf has mean 1 "),
         ({**LAPLACE, "variance": lambda rate: rate}, "disagree at rate 0.1"),
+        ({**LAPLACE, "variance": lambda _: -1.0}, "must be above 0"),
+        ({**LAPLACE, "mean": lambda _: None}, "must be a number"),
+        ({**LAPLACE, "cdf": lambda m, rate: float(m)}, "must work elementwise"),
+        ({**LAPLACE, "cdf": lambda m, rate: m * np.nan}, "which never fall"),
+        ({**LAPLACE, "cdf": lambda m, rate: np.where(m < 1.3, 0.25, 1.0)}, "jumps by 0.75 at 1.3"),
+        ({**LAPLACE, "evaluation_factor": 1.0}, "must be a function"),
+        ({"atoms": lambda _: None}, "a dictionary"),
+        ({"atoms": lambda _: {1.0: 1.0}}, "0 and one other value"),
+        ({"atoms": lambda _: {0.0: 0.5, math.nan: 0.5}}, "0 and one other value"),
         ({"atoms": lambda _: {0: 0.5, 1: 0.6}}, "add up to 1"),
         ({"atoms": lambda _: {0: 0.5, 1: 0.25, 2: 0.25}}, "one other value"),
         ({**LAPLACE, "unit": "row"}, "unit"),

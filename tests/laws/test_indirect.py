@@ -71,7 +71,15 @@ def test_a_fixed_deviation_is_judged_at_the_one_rate_that_has_it():
 
 
 @pytest.mark.parametrize(
-    "law", [Alpha(), Alpha(unit="channel"), GaussianAdditive(), GaussianAdditive(std=0.3)]
+    "law",
+    [
+        Alpha(),
+        Alpha(unit="channel"),
+        GaussianAdditive(),
+        GaussianAdditive(std=0.3),
+        GaussianAdditive(std=0.3, unit="sample"),
+        GaussianAdditive(unit="channel"),
+    ],
 )
 def test_references_conform_and_laws_have_names(law):
     rates = {} if getattr(law, "std", None) else {"rates": QUICK["rates"]}
