@@ -98,7 +98,9 @@ class Schedule:
 
         Morerio et al., Curriculum Dropout (ICCV 2017), whose gamma is 10 / steps.
         """
-        number("last", last), number("gamma", gamma), whole("steps", steps)
+        for name, value in (("last", last), ("gamma", gamma)):
+            number(name, value)
+        whole("steps", steps)
         return Schedule(
             lambda step: last * -math.expm1(-gamma * step / steps), steps, f"curriculum to {last:g}"
         )
@@ -228,7 +230,8 @@ def _between(
     name: str, first: float, last: float, steps: int, at: Callable[[float], float]
 ) -> Schedule:
     """From the first rate to the last, by the part of the way that is done."""
-    number("first", first), number("last", last)
+    for which, rate in (("first", first), ("last", last)):
+        number(which, rate)
     way = max(1, whole("steps", steps) - 1)
     return Schedule(lambda step: at(step / way), steps, f"{name} from {first:g} to {last:g}")
 

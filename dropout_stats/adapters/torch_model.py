@@ -82,7 +82,6 @@ def inside(
         if isinstance(module, torch.nn.modules.batchnorm._BatchNorm)
     }
     given = _first_inputs(model_call, {**layers, **norms})
-    order, dropping = list(given), [name for name in given if name in layers and layers[name].p]
     called = {name: layer for name, layer in layers.items() if name in given}
     return Inside(
         targets={
@@ -92,12 +91,17 @@ def inside(
         },
         idle=tuple(name for name, layer in called.items() if layer.p in (0, 1)),
         unused=tuple(name for name in layers if name not in called),
-        shifted=tuple(
-            name for name in order if name in norms and name in order[order.index(dropping[0]) :]
-        )
-        if dropping
-        else (),
+        shifted=_after_a_dropout(list(given), called, norms),
     )
+
+
+def _after_a_dropout(
+    order: list[str], layers: dict[str, _DropoutNd], norms: dict[str, torch.nn.Module]
+) -> tuple[str, ...]:
+    """The batch normalisations among modules, in the order of their calls, that see its noise."""
+    dropping = (place for place, name in enumerate(order) if name in layers and layers[name].p)
+    first = next(dropping, len(order))
+    return tuple(name for name in order[first:] if name in norms)
 
 
 @dataclass(frozen=True)
