@@ -71,6 +71,8 @@ class _Asked:
     def _judged(self, x: Array, answer: Any, argument: float) -> Any:
         if isinstance(answer, Output):
             return answer._replace(y=self._judged(x, answer.y, argument))
+        if isinstance(answer, tuple) and answer:  # whoever called takes its first item
+            return (self._judged(x, answer[0], argument), *answer[1:])
         if not hasattr(answer, "__array__") or np.shape(answer) != x.shape:
             return answer
         return self._law.judge(x, np.asarray(answer), self._rate(argument))

@@ -68,7 +68,8 @@ def inside(model: object, *inputs: Any, **options: Any) -> Any:
 
     Returns:
         `targets`: for each dropout that the model calls, by name; `idle`: names of those whose rate
-        is 0 or 1; `unused`: names of those that it does not call.
+        is 0 or 1; `unused`: names of those that it does not call; `shifted`: names of batch
+        normalisations that come after one that drops.
 
     Raises:
         HarnessError: it is no such model, or holds no dropout.
@@ -80,7 +81,6 @@ def inside(model: object, *inputs: Any, **options: Any) -> Any:
             f"{_name(model)} is no model whose layers can be looked into: hand over a "
             "torch.nn.Module, and what it is called with"
         )
-    _adapter("torch")
     return importlib.import_module("dropout_stats.adapters.torch_model").inside(
         model, *inputs, **options
     )

@@ -144,7 +144,7 @@ PEERS = counted(
     Overlap(between_peers=True),
     dependence=True,
     on=("peers",),
-    demands="The draws of a peer shall not be draws of the peer before, at whatever distance.",
+    demands="No part of a sequence shall be used by a peer and by the one before it.",
     how="As for `calls.overlap`, between peers that follow each other, to both sides. A cell is "
     "one distance. Not asked of a target that offers no peers.",
     unit="the probability with which a unit copies that of the peer before",

@@ -90,20 +90,30 @@ def _one(rate: float) -> float:  # noqa: ARG001 - as it is called
 
 
 @dataclass(frozen=True, kw_only=True)
-class Discrete(TwoValued):
-    """M is 0 or one other value; `Law` says what the parts are."""
+class _Declared:
+    """What both kinds have: a name of their own, and a factor of the evaluation pass."""
 
     label: str
-    atoms: Atoms
     evaluation: OfRate
 
     def __str__(self) -> str:
         return self.label
 
     @property
-    def name(self) -> str:  # type: ignore[override]  # elsewhere it is the same for a class
+    def name(self) -> str:
         """How reports call it."""
         return self.label
+
+    def evaluation_factor(self, rate: float) -> float:
+        """As declared."""
+        return self.evaluation(rate)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Discrete(_Declared, TwoValued):  # type: ignore[override]  # elsewhere a class has the name
+    """M is 0 or one other value; `Law` says what the parts are."""
+
+    atoms: Atoms
 
     def _kept(self, rate: float) -> tuple[float, float]:
         """The value that is not 0, and its probability."""
@@ -132,33 +142,15 @@ class Discrete(TwoValued):
         """That value."""
         return self._kept(rate)[0]
 
-    def evaluation_factor(self, rate: float) -> float:
-        """As declared."""
-        return self.evaluation(rate)
-
 
 @dataclass(frozen=True, kw_only=True)
-class Continuous(Multiplicative):
+class Continuous(_Declared, Multiplicative):  # type: ignore[override]  # as above
     """M has a density; `Law` says what the parts are."""
 
-    label: str
     sampler: Sampler
     distribution: Cdf
     first: OfRate
     second: OfRate
-    evaluation: OfRate
-
-    def __str__(self) -> str:
-        return self.label
-
-    @property
-    def name(self) -> str:  # type: ignore[override]  # elsewhere it is the same for a class
-        """How reports call it."""
-        return self.label
-
-    def evaluation_factor(self, rate: float) -> float:
-        """As declared."""
-        return self.evaluation(rate)
 
     def mean(self, rate: float) -> float:
         """As declared."""

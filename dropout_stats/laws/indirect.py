@@ -97,8 +97,8 @@ class Alpha(TwoValued):
         return _finite(handed)
 
     def judge(self, x: Array, y: Array, rate: float) -> Array:  # noqa: ARG002 - as of any such law
-        """Take off what dropped units become; at rate 1 that is 0."""
-        if rate == 1:
+        """Take off what dropped units become; at rate 1, and at what is no rate, nothing."""
+        if not 0 <= rate < 1:
             return y
         a, b = self.constants(rate)
         dropped = a * self.saturated + b

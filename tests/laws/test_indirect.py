@@ -132,3 +132,22 @@ def test_what_such_a_target_returns_beside_an_array_is_still_said():
 
     report = ds.check(ds.Target(train=with_mask, law=Alpha()), **QUICK)
     assert report["support.returned_mask"].verdict == "pass"
+
+
+@pytest.mark.parametrize("law", [Alpha(), GaussianAdditive()])
+def test_the_first_item_of_a_tuple_is_judged(law):
+    reference = ds.reference(law)
+    target = ds.Target(train=lambda x, rate: (reference.train(x, rate), "cache"), law=law)
+    assert ds.check(target, **QUICK).verdict == "pass"
+
+
+def test_a_target_that_takes_any_rate_is_not_said_to_raise():
+    reference = ds.reference(Alpha())
+
+    def train(x, rate):
+        return reference.train(x, rate) if 0 <= rate <= 1 else x
+
+    held = ds.Conventions(invalid_rates="raise", rate_domain="[0, 1]")
+    report = ds.check(ds.Target(train=train, law=Alpha(), conventions=held), **QUICK)
+    assert report["interface.invalid_rate"].verdict == "fail"
+    assert "accepts the rates -0.1, 1.1, nan" in report["interface.invalid_rate"].message
