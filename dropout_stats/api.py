@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from dataclasses import asdict, replace
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Unpack
 
 import numpy as np
@@ -112,7 +112,7 @@ def finish(
         false_alarm=plan.asked.false_alarm,
         power=plan.asked.power,
         versions={
-            "dropout_stats": version("dropout-stats"),
+            "dropout_stats": _own_version(),
             "numpy": np.__version__,
             "scipy": scipy.__version__,
             "python": platform.python_version(),
@@ -158,3 +158,10 @@ def _estimate(bound: BoundRun) -> float:
             continue  # the run itself says so
         total += (time.perf_counter() - started) / 3 * stream.expected_calls
     return total * 1.25
+
+
+def _own_version() -> str:
+    try:
+        return version("dropout-stats")
+    except PackageNotFoundError:  # copied into another project, or on a path
+        return "not installed"

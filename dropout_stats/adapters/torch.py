@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Sequence
 from dataclasses import replace
@@ -40,6 +41,8 @@ LAWS: dict[str, AnyLaw] = {
     "dropout2d": _CHANNEL,
     "dropout3d": _CHANNEL,
 }
+# Each new shape of a compiled layer may cost seconds.
+MAX_SHAPES = 8
 # Batch, channels, and what the name says. With one dimension fewer they mean one sample without a
 # batch, or warn.
 NDIMS = {f"{word}ropout{n}d": n + 2 for word in "dD" for n in (1, 2, 3)}
@@ -75,20 +78,41 @@ def adapt(
     if law and device == "cpu" and not compile:
         # Draws of the default generator hold its lock; a graph's first calls are another matter.
         conventions = replace(conventions, threads="independent")
+    if compile:
+        conventions = replace(conventions, max_shapes=MAX_SHAPES)
     bridge = _bridge(device, conventions, lanes=not compile)
     if isinstance(target, type) and issubclass(target, torch.autograd.Function):
         target = _applied(target)
     if not isinstance(target, type):
-        return bridge.of_function(torch.compile(target) if compile else target, name, law=law)
-    if not compile:
-        return bridge.of_layer_class(target, name, law=law)
+        return bridge.of_function(_compiled(target) if compile else target, name, law=law)
+    return bridge.of_layer_class(_compiled_layers(target) if compile else target, name, law=law)
 
+
+def _compiled(function: Any) -> Any:
+    return functools.wraps(function)(_without_limit(torch.compile(function)))
+
+
+def _compiled_layers(layer: type[torch.nn.Module]) -> Any:
+    @functools.wraps(layer, updated=())
     def build(*args: Any, **kwargs: Any) -> Any:
-        return torch.compile(target(*args, **kwargs))
+        compiled = torch.compile(layer(*args, **kwargs))
+        compiled.forward = _without_limit(compiled.forward)
+        return compiled
 
-    # The bridge reads the rate's name there.
-    build.__signature__ = inspect.signature(target)  # type: ignore[attr-defined]
-    return bridge.of_layer_class(build, name, law=law)
+    return build
+
+
+def _without_limit(compiled: Any) -> Any:
+    """Compile again for each rate and type: beyond a limit what runs is not the compiled code."""
+    from torch._dynamo import config
+
+    limits = {"recompile_limit": 2**20, "accumulated_recompile_limit": 2**20}
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with config.patch(**limits, fail_on_recompile_limit_hit=True):
+            return compiled(*args, **kwargs)
+
+    return call
 
 
 def _applied(function: type[torch.autograd.Function]) -> Any:

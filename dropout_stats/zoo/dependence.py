@@ -182,6 +182,30 @@ class PeriodicMask(Core):
         return np.resize(super().uniforms((256,)), shape)
 
 
+@wrong("pytorch/pytorch#198333", killed_by="dependence.axes", diagnosis=_SHARED)
+class FourChannelsShareTheirMask(Core):
+    """A kernel that draws four numbers at a time gives four channels (axis 1) one mask."""
+
+    def uniforms(self, shape: tuple[int, ...]) -> Array:
+        if len(shape) < 3:
+            return super().uniforms(shape)
+        drawn = super().uniforms((shape[0], -(-shape[1] // 4), *shape[2:]))
+        return drawn.repeat(4, axis=1)[:, : shape[1]]
+
+
+@wrong(killed_by="dependence.axes", diagnosis=_SHARED)
+class RowsTakeTurns(Core):
+    """Of eight rows that follow each other the even ones have one mask, the odd ones another."""
+
+    def uniforms(self, shape: tuple[int, ...]) -> Array:
+        if len(shape) < 2:
+            return super().uniforms(shape)
+        *lead, rows, columns = shape
+        drawn = super().uniforms((*lead, -(-rows // 8), 2, columns))
+        taken = np.arange(rows)
+        return drawn[..., taken // 8, taken % 2, :]
+
+
 @wrong(killed_by="dependence.lag", diagnosis=_SHARED)
 class NeighboursShareADraw(Core):
     """Every 32-bit draw serves two units."""

@@ -156,3 +156,26 @@ class OverlappingStream(ShiftedStream):
 
     def advance(self, units: int) -> int:
         return units - units // 16
+
+
+@wrong(
+    "pytorch/pytorch#50110",
+    killed_by="calls.previous",
+    diagnosis="calls reuse the draws of earlier calls",
+)
+class CounterAdvancesByHalf(Core):
+    """A thread draws for eight units, and its counter advances by four numbers."""
+
+    def seed(self, number: int | None) -> None:
+        super().seed(number)
+        self.key, self.counter = int(self.rng.integers(2**63)), 0
+
+    def uniforms(self, shape: tuple[int, ...]) -> Array:
+        size = math.prod(shape)
+        halves = [self.four_of_each(-(-size // 8), self.counter + half) for half in (0, 1)]
+        self.counter += 1
+        return np.concatenate(halves, axis=1).reshape(-1)[:size].reshape(shape)
+
+    def four_of_each(self, threads: int, counter: int) -> Array:
+        """Four numbers of each thread, at a place of its sequence."""
+        return np.random.default_rng([self.key, counter]).random((threads, 4))

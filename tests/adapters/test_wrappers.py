@@ -1,5 +1,6 @@
 """Dropouts that are right by themselves and wrong in their wrapper: jit, vmap, scan, checkpoint."""
 
+import numpy as np
 import pytest
 
 import dropout_stats as ds
@@ -85,3 +86,34 @@ def test_a_checkpoint_must_bring_its_noise_back(preserved, reentrant):
     else:
         assert "gradient.same_noise" in failed, str(report)
         assert report.diagnoses[0].name == "the backward pass disagrees with its forward pass"
+
+
+@pytest.mark.framework("torch")
+@pytest.mark.parametrize("kind", ["function", "layer"])
+def test_what_is_to_be_compiled_never_runs_as_it_is(kind, monkeypatch):
+    """Beyond eight rates PyTorch goes on with the function itself, and says so in its log alone."""
+    import torch
+
+    compile_ = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda function: compile_(function, backend="eager"))
+    as_it_is = []
+
+    def dropout(x, rate):
+        if not torch.compiler.is_compiling():
+            as_it_is.append(rate)
+        return torch.nn.functional.dropout(x, rate)
+
+    class Layer(torch.nn.Module):
+        def __init__(self, p=0.5):
+            super().__init__()
+            self.p = p
+
+        def forward(self, x):
+            return dropout(x, self.p) if self.training else x
+
+    made = {"function": dropout, "layer": Layer}[kind]
+    target = ds.adapt(made, framework="torch", compile=True)
+    as_it_is.clear()  # how it wants to be called was tried first
+    for number in range(12):
+        target.train(np.ones(8, np.float32), number / 12)
+    assert as_it_is == []

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,21 @@ def test_quick_run_prints_its_tables(name):
     for number in rules:
         assert len(lines[number + 1]) == len(lines[number]) == len(lines[number - 1])
     assert done.stdout.count("target:") == TARGETS_PRINTED[name]
+
+
+@pytest.mark.framework("torch")
+def test_the_cases_for_a_gpu_run_on_a_processor():
+    words = ["torch functional*", "--device", "cpu", "--quick", "--workers", "1"]
+    done = subprocess.run(  # noqa: S603 - our own script
+        [sys.executable, HERE / "accelerator.py", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"torch functional dropout +not calls.previous +pass", done.stdout), (
+        done.stdout
+    )
 
 
 @pytest.mark.parametrize(("keep_prob", "departure"), [(0.5, 0.02), (0.9, 0.1), (0.1, 0.1)])
