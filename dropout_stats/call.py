@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dropout_stats.conventions import Conventions
-from dropout_stats.errors import TargetError
+from dropout_stats.errors import NoAnswerError
 from dropout_stats.inputs import branch
 from dropout_stats.laws.reading import Array
 from dropout_stats.target import Output, Target
@@ -136,7 +136,7 @@ class Caller:
         call = self.describe(name, x, rate)
         answer = self._guard(call, function, x, dy, self._argument(rate), **key)
         if not (isinstance(answer, tuple) and len(answer) == 2):
-            raise TargetError(call, f"returned {_kind(answer)}; expected the pair (y, dx)")
+            raise NoAnswerError(call, f"returned {_kind(answer)}; expected the pair (y, dx)")
         return _as_array(call, answer[0]), _as_array(call, answer[1])
 
     def peers(self, x: Array, rate: float, count: int) -> Array:
@@ -165,7 +165,7 @@ class Caller:
         try:
             return function(x, self._argument(rate), **key)
         except (Exception, SystemExit) as error:
-            raise TargetError(self.describe(name, x, rate), _raised(error)) from error
+            raise NoAnswerError(self.describe(name, x, rate), _raised(error)) from error
 
     def _argument(self, rate: float) -> float:
         return self._conventions.from_rate(rate)
@@ -194,7 +194,7 @@ class Caller:
         try:
             return function(*args, **kwargs)
         except (Exception, SystemExit) as error:
-            raise TargetError(call, _raised(error)) from error
+            raise NoAnswerError(call, _raised(error)) from error
 
 
 def _raised(error: BaseException) -> str:
@@ -231,15 +231,15 @@ def _kind(value: object) -> str:
 
 def _as_array(call: str, value: object) -> Array:
     if not _is_arraylike(value):
-        raise TargetError(call, f"returned {_kind(value)}; expected an array")
+        raise NoAnswerError(call, f"returned {_kind(value)}; expected an array")
     try:
         array = np.asarray(value)
     except Exception as error:
-        raise TargetError(
+        raise NoAnswerError(
             call,
             f"returned {_kind(value)} that does not become a NumPy array "
             f"({type(error).__name__}: {error})",
         ) from error
     if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
-        raise TargetError(call, f"returned an array of {array.dtype}; expected real numbers")
+        raise NoAnswerError(call, f"returned an array of {array.dtype}; expected real numbers")
     return array

@@ -33,6 +33,10 @@ class TargetError(DropoutStatsError):
         self.problem = problem
 
 
+class NoAnswerError(TargetError):
+    """The call raised, or returned nothing that a check could judge."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ` Did you mean ...?` for the nearest known names, or nothing."""
     close = get_close_matches(name, list(known), n=3, cutoff=0.5)

@@ -27,6 +27,17 @@ WORST_FIRST: tuple[Verdict, ...] = (
     "not-applicable",
 )
 
+# What a failure looks like, where failures of one check have several causes.
+Symptom: TypeAlias = Literal[
+    "no answer",  # the call raised, or returned no array of real numbers
+    "off by rounding",
+    "the kept value of another unit",
+    "no common factor",
+    "NaN",
+    "follows the values",
+    "parts of one sequence",
+]
+
 
 def place_name(rate: float | None, dtype: str, variant: str) -> str:
     """A configuration in short, e.g. `0.1-float32` or `0.1-float32-rank4`."""
@@ -101,6 +112,7 @@ class Finding:
     message: str
     evidence: Evidence | None = None
     observation: str | None = None
+    symptoms: tuple[Symptom, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,6 +128,7 @@ class Result:
         reproduce: the command or expression that asks the same again.
         expected: kind and reason of the expectation that a failure met or a pass disappointed,
             e.g. `bug: the threshold has 8 bits`; None elsewhere.
+        symptoms: what a failure looks like, for the diagnosis.
 
     """
 
@@ -126,6 +139,7 @@ class Result:
     case: Case
     reproduce: str
     expected: str | None = None
+    symptoms: tuple[Symptom, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 from dropout_stats import checks
 from dropout_stats.call import Caller
 from dropout_stats.checks.bench import Bench
+from dropout_stats.checks.complaint import symptoms_of
 from dropout_stats.errors import TargetError
 from dropout_stats.planning import Plan, PlannedCase
 from dropout_stats.reproduce import reproduction
@@ -73,6 +74,7 @@ class Run:
             evidence=finding.evidence,
             case=case,
             reproduce=reproduction(self.plan, case),
+            symptoms=finding.symptoms,
         )
 
     def _find(self, case: Case) -> Finding:
@@ -81,7 +83,7 @@ class Run:
             with np.errstate(all="ignore"):
                 return self._ask(case)
         except TargetError as error:
-            return Finding("fail", str(error))
+            return Finding("fail", str(error), symptoms=symptoms_of(error))
         except Exception as error:  # noqa: BLE001 - a broken check must not take the others along
             return broken(error)
 

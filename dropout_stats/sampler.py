@@ -136,7 +136,7 @@ class Sampler:
                 if self._out_of_time():
                     break
         except TargetError as error:
-            stream.broken = str(error)
+            stream.broken = error
             stream.stopped = f"the target failed at call {stream.calls + len(readings) + 1}"
         stream.add(readings)
         if stream.stopped:

@@ -73,11 +73,15 @@ def _decide(stream: Stream, check: str) -> Verdict:
     if not stream.setting.tests[check][0]:
         return "not-applicable"
     seen = stream.seen(check)
+    named = any(tested.named for tested in seen.tests)
+    is_done = seen.excludes_departures() if named else stream.calls >= stream.setting.expected_calls
+    if not (is_done or stream.weighs):
+        return "inconclusive"
     if seen.log_e >= stream.setting.share.log_threshold:
         return "fail"
-    if not any(tested.named for tested in seen.tests):
-        return "not-applicable" if stream.calls >= stream.setting.expected_calls else "inconclusive"
-    return "pass" if seen.excludes_departures() else "inconclusive"
+    if not is_done:
+        return "inconclusive"
+    return "pass" if named else "not-applicable"
 
 
 def _explain(stream: Stream, verdict: Verdict, check: str, context: Context) -> Finding:

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
-from dropout_stats.errors import TargetError
+from dropout_stats.errors import NoAnswerError, TargetError
 
 _CHUNK = 1 << 16
 _DONE, _RAISED = b"+", b"-"
@@ -76,7 +76,7 @@ def _read(worker: _Worker, deadline: float) -> bytes:
 
 def _result(answer: bytes) -> bytes:
     if answer[:1] == _RAISED:
-        raise TargetError("in a forked worker,", answer[1:].decode(errors="replace"))
+        raise NoAnswerError("in a forked worker,", answer[1:].decode(errors="replace"))
     if answer[:1] != _DONE:
         raise TimeoutError("a forked worker ended without an answer")
     return answer[1:]

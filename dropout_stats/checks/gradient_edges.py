@@ -108,7 +108,12 @@ def _frequencies(zeros: Counts, others: Counts, keep_probs: tuple[float, ...]) -
         which = "none" if kept else "all"
         return Finding("fail", f"{seen}, as if {which} were dropped: {infers}", evidence)
     elsewhere = f"{others.successes} of {others.trials} where x is not 0"
-    return Finding("fail", f"{seen}, and {elsewhere}: the mask depends on the values", evidence)
+    return Finding(
+        "fail",
+        f"{seen}, and {elsewhere}: the mask depends on the values",
+        evidence,
+        symptoms=("follows the values",),
+    )
 
 
 def _linear(bench: Bench, case: Case) -> Finding:

@@ -11,6 +11,7 @@ import numpy as np
 from dropout_stats.call import Answer
 from dropout_stats.checks.bench import Bench
 from dropout_stats.checks.check import Probe, StreamCheck
+from dropout_stats.checks.complaint import symptoms_of
 from dropout_stats.checks.stream import Stream
 from dropout_stats.errors import TargetError
 from dropout_stats.laws.reading import Array
@@ -152,8 +153,9 @@ def _call(stream: Stream) -> Verdict:
 
 
 def _explain_call(stream: Stream, verdict: Verdict) -> Finding:
-    if verdict == "fail":
-        return Finding("fail", f"{stream.broken} (call {stream.calls + 1} of the stream)")
+    if stream.broken:
+        said = f"{stream.broken} (call {stream.calls + 1} of the stream)"
+        return Finding("fail", said, symptoms=symptoms_of(stream.broken))
     return Finding(verdict, f"{stream.calls} calls returned an array of the input's shape")
 
 

@@ -67,7 +67,11 @@ def _rate_one(bench: Bench, case: Case) -> Finding:
         if not (y != 0).any():
             return Finding("pass", f"all {y.size} units were dropped", Evidence(y.size))
     if domain == "[0, 1]":
-        return Finding("fail", f"at rate 1 the target {behaviour}; expected zeros everywhere")
+        return Finding(
+            "fail",
+            f"at rate 1 the target {behaviour}; expected zeros everywhere",
+            symptoms=("NaN",) if np.isnan(y).any() else (),
+        )
     return Finding(
         "not-applicable",
         "nothing is declared about rate 1 (Conventions(rate_domain=...))",

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dropout_stats.checks.bench import Bench
+from dropout_stats.checks.complaint import Complaint
 from dropout_stats.checks.frequencies import SURELY
 from dropout_stats.errors import TargetError
 from dropout_stats.laws import is_two_valued
@@ -43,7 +44,7 @@ def ask(bench: Bench, case: Case) -> Finding | None:
     complaint = _complaint(seen, rate, bench.conventions.dropped_nonfinite)
     if complaint:
         where = f"train(x of shape {bench.largest_shape} {case.dtype}, rate={rate:g})"
-        return Finding("fail", f"{where}: {complaint}")
+        return complaint.after(f"{where}: ").finding()
     if bench.conventions.dropped_nonfinite == "unspecified":
         _observe(bench, seen, rate)
     return None
@@ -66,19 +67,22 @@ def _look(bench: Bench, case: Case, rate: float) -> _Seen:
     )
 
 
-def _complaint(seen: _Seen, rate: float, declared: str) -> str | None:
+def _complaint(seen: _Seen, rate: float, declared: str) -> Complaint | None:
     some_kept, some_dropped = (
         -units * math.log(missing) > SURELY
         for units, missing in ((seen.nan, rate), (seen.nan, 1 - rate))
     )
     if some_kept and seen.nan_zero == seen.nan:
-        return f"all of {seen.nan} NaN became 0; those that are kept must stay NaN"
+        return Complaint(f"all of {seen.nan} NaN became 0; those that are kept must stay NaN")
     if some_kept and not seen.infinite_kept:
-        return f"none of {seen.infinite} infinities is left; those that are kept must stay infinite"
+        return Complaint(
+            f"none of {seen.infinite} infinities is left; those that are kept must stay infinite"
+        )
     if declared == "zero" and some_dropped and not seen.nan_zero:
-        return (
+        return Complaint(
             f"none of {seen.nan} NaN became 0, though a dropped NaN was declared to: "
-            "Conventions(dropped_nonfinite='zero')"
+            "Conventions(dropped_nonfinite='zero')",
+            ("NaN",),
         )
     return None
 

@@ -126,6 +126,7 @@ def _seeds_differ(bench: Bench, case: Case) -> Finding:
             f"sequence, {shift} units apart: the {_word(bench)} is a place in one sequence. Make "
             "another sequence of each",
             Evidence(x.size),
+            symptoms=("parts of one sequence",),
         )
     return Finding(
         "pass",

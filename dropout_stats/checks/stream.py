@@ -11,6 +11,7 @@ import numpy as np
 
 from dropout_stats.checks.block import block_of
 from dropout_stats.checks.context import Counter, Place, Seen, Tally, Tested
+from dropout_stats.errors import TargetError
 from dropout_stats.evidence.bernoulli import BernoulliTest, Counts, bernoulli_test
 from dropout_stats.evidence.budget import Share
 from dropout_stats.evidence.normal import NormalTest, Sums, normal_test
@@ -21,6 +22,9 @@ from dropout_stats.laws.reading import Array, kept_tolerance
 # A correct float32 implementation rounds rate and 1 - rate and draws uniforms on a grid of 2^-23:
 # together its keep probability is off by at most 2.4e-7. Nobody is accused of that.
 FLOAT32_BAND = 2.0**-22
+# The e-values of tables cost more than they can save by an earlier look: a stream that fails is
+# drawn on to twice its expected calls all the same.
+_WEIGHED_AGAIN = 1.5
 CALLS_FOR_POOL = 200  # so many calls show, or exclude, a pool of 4321 masks
 
 
@@ -133,7 +137,7 @@ class Stream:
     masks_compared: int = 0
     mask_mismatch: str | None = None
     stopped: str | None = None
-    broken: str | None = None
+    broken: TargetError | None = None
     writes_input: bool = False
 
     def __post_init__(self) -> None:
@@ -141,6 +145,7 @@ class Stream:
         self.histogram = np.zeros(self.setting.units + 1, np.int64)
         self.novel_shares: list[float] = []
         self._unreadable = False
+        self._weighed, self._is_due = 0, True
         self._closed: set[str] = set()
         self._seen: dict[str, tuple[int, Seen]] = {}
         self.dependences: list[str] = []
@@ -150,6 +155,11 @@ class Stream:
     def is_long_enough(self) -> bool:
         """Whether what cannot be told by now will not be told at all."""
         return self.calls >= min(CALLS_FOR_POOL, self.setting.expected_calls)
+
+    @property
+    def weighs(self) -> bool:
+        """Whether the evidence of tables is weighed at this look even if they cannot pass yet."""
+        return self._is_due or self.stopped is not None
 
     def add(self, readings: Sequence[Reading]) -> None:
         """Take whole calls, in the order in which they were made."""
@@ -164,6 +174,8 @@ class Stream:
         self.last_was_new = new[-1] if new else self.last_was_new
         self.histogram += np.bincount(kept, minlength=units + 1)
         self.calls += len(readings)
+        self._is_due = self.calls >= _WEIGHED_AGAIN * self._weighed
+        self._weighed = self.calls if self._is_due else self._weighed
         self.counts += Counts(units * len(readings), sum(kept))
         for reading in readings:
             if reading.violations or reading.torn:

@@ -19,6 +19,7 @@ import numpy as np
 from dropout_stats.checks import nonfinite, pointwise, spaces
 from dropout_stats.checks.bench import Bench
 from dropout_stats.checks.check import Probe
+from dropout_stats.checks.complaint import Complaint, symptoms_of
 from dropout_stats.checks.differentiation import gradient_slack, gradient_tolerance
 from dropout_stats.checks.pointwise import Multiplied, Possible
 from dropout_stats.checks.search import smallest
@@ -26,7 +27,7 @@ from dropout_stats.checks.single import C_ORDER, PLAIN, Call, Made, make
 from dropout_stats.conventions import Conventions
 from dropout_stats.errors import TargetError
 from dropout_stats.laws.reading import Array
-from dropout_stats.results import Case, Finding
+from dropout_stats.results import Case, Finding, Symptom
 
 _TRIES = 3  # passes of one call: with one, many of the tiny calls drop nothing or keep nothing
 
@@ -50,10 +51,10 @@ class _Handed:
 
 
 # What is asked of one call: None, or what is wrong.
-_Part: TypeAlias = Callable[[Bench, _Handed], str | None]
+_Part: TypeAlias = Callable[[Bench, _Handed], Complaint | None]
 
 
-def _training(bench: Bench, handed: _Handed) -> str | None:
+def _training(bench: Bench, handed: _Handed) -> Complaint | None:
     call = handed.call
     possible = pointwise.training(
         bench.law,
@@ -71,16 +72,16 @@ def _training(bench: Bench, handed: _Handed) -> str | None:
     for _ in range(_TRIES):
         complaint = _pass(bench, handed, answer, possible, whole=call.filling == PLAIN)
         if complaint:
-            return f"train({call}) {complaint}"
+            return complaint.after(f"train({call}) ")
     return None
 
 
-def _evaluation(bench: Bench, handed: _Handed) -> str | None:
+def _evaluation(bench: Bench, handed: _Handed) -> Complaint | None:
     call = handed.call
     declared = bench.conventions.output_dtype(call.dtype)
     possible = pointwise.evaluation(bench.law, call.rate, call.dtype, declared)
     complaint = _pass(bench, handed, lambda x: bench.caller.evaluate(x, call.rate), possible)
-    return f"evaluate({call}) {complaint}" if complaint else None
+    return complaint and complaint.after(f"evaluate({call}) ")
 
 
 def _pass(
@@ -90,22 +91,22 @@ def _pass(
     possible: Possible | Multiplied,
     *,
     whole: bool = False,
-) -> str | None:
+) -> Complaint | None:
     """Make one pass and hold it to what is possible; `whole`: units are kept or dropped whole."""
     given = handed.values
     y = answer(handed.made.x)
     if y.shape != given.shape:
-        return f"returned the shape {y.shape}; expected the shape of the input"
+        return Complaint(f"returned the shape {y.shape}; expected the shape of the input")
     if y.dtype.name != possible.dtype:
-        return f"returned {y.dtype.name}; expected {possible.dtype}"
+        return Complaint(f"returned {y.dtype.name}; expected {possible.dtype}")
     if handed.made.memory.tobytes() != handed.memory:
-        return "changed its input in place"
+        return Complaint("changed its input in place")
     if not possible.drops and ((y == 0) & (given != 0)).any():
         bench.observe("subnormal numbers may become 0")
     return _impossible(given, y, possible) or (_torn(bench, y) if whole else None)
 
 
-def _torn(bench: Bench, y: Array) -> str | None:
+def _torn(bench: Bench, y: Array) -> Complaint | None:
     """Units that are partly kept; the input is nowhere 0."""
     axes = bench.law.sharing.axes(y.ndim)
     if not axes or not y.size:
@@ -114,32 +115,37 @@ def _torn(bench: Bench, y: Array) -> str | None:
     torn = kept.any(axis=axes) != kept.all(axis=axes)
     if not torn.any():
         return None
-    return (
+    return Complaint(
         f"keeps a part of {int(torn.sum())} of {torn.size} units, the first being unit "
         f"{_first(torn)}; expected all elements of a unit to share one draw"
     )
 
 
-def _impossible(given: Array, y: Array, possible: Possible | Multiplied) -> str | None:
+def _impossible(given: Array, y: Array, possible: Possible | Multiplied) -> Complaint | None:
     wrong = possible.wrong(given, y)
     if not wrong.any():
         return None
     index = _first(wrong)
     elsewhere = possible.is_kept_elsewhere(given, float(y[index]))
-    note = ", the kept value of another unit" if elsewhere else ""
-    return (
+    symptoms: tuple[Symptom, ...] = ("the kept value of another unit",) if elsewhere else ()
+    note = f", {symptoms[0]}" if symptoms else ""
+    symptoms += ("NaN",) if np.isnan(y[index]) else ()
+    return Complaint(
         f"is wrong at {int(wrong.sum())} of {wrong.size} units: at index {index} the input "
         f"{float(given[index]):.9g} became {float(y[index]):.9g}{note}; expected "
-        f"{possible.expected(float(given[index]))}"
+        f"{possible.expected(float(given[index]))}",
+        symptoms,
     )
 
 
-def _gradient(bench: Bench, handed: _Handed) -> str | None:
+def _gradient(bench: Bench, handed: _Handed) -> Complaint | None:
     call, given = handed.call, handed.values.astype(np.float64)
     dy = bench.inputs(call.shape, call.dtype, "single call dy", call)
     y, dx = bench.caller.vjp(handed.made.x, dy.copy(), call.rate)
     if dx.shape != call.shape or dx.dtype.name != call.dtype:
-        return f"vjp({call}) returned dx of shape {dx.shape} {dx.dtype.name}; expected x's own"
+        return Complaint(
+            f"vjp({call}) returned dx of shape {dx.shape} {dx.dtype.name}; expected x's own"
+        )
     with np.errstate(all="ignore"):
         expected = dy.astype(np.float64) * y.astype(np.float64) / given
         allowed = gradient_tolerance(bench, call.dtype, call.rate) * np.abs(expected)
@@ -148,7 +154,7 @@ def _gradient(bench: Bench, handed: _Handed) -> str | None:
     if not wrong.any():
         return None
     index = _first(wrong)
-    return (
+    return Complaint(
         f"vjp({call}) is wrong at {int(wrong.sum())} of {wrong.size} units: at index {index} "
         f"dy = {float(dy[index]):.9g} and output/input = {float(y[index]) / given[index]:.9g}, so "
         f"dx should be {expected[index]:.9g}; it is {float(dx[index]):.9g}"
@@ -203,7 +209,7 @@ class _Search:
     usual: float
     asked: int = 0
     refused: int = 0
-    complaints: dict[Call, str] = field(default_factory=dict)
+    complaints: dict[Call, Complaint] = field(default_factory=dict)
 
     def is_wrong(self, call: Call) -> bool:
         """Ask everything of one call; remember the first complaint."""
@@ -214,20 +220,21 @@ class _Search:
         except TargetError as error:
             complaint = self._raised(call, error)
         if complaint and call.is_degenerate:
-            self.bench.observe(complaint)
+            self.bench.observe(complaint.words)
         elif complaint:
             self.complaints[call] = complaint
         return call in self.complaints
 
-    def _complaint(self, call: Call) -> str | None:
+    def _complaint(self, call: Call) -> Complaint | None:
         handed = _Handed.of(self.bench, call)
         return next(filter(None, (part(self.bench, handed) for part in self.parts)), None)
 
-    def _raised(self, call: Call, error: TargetError) -> str | None:
+    def _raised(self, call: Call, error: TargetError) -> Complaint | None:
         """What to say of a call that raised; None where it was free to."""
         undeclared = self._undeclared(call)
         if not undeclared:
-            return f"{error.call.partition('(')[0]}({call}) {error.problem}"
+            words = f"{error.call.partition('(')[0]}({call}) {error.problem}"
+            return Complaint(words, symptoms_of(error))
         self.refused += 1
         if not call.is_degenerate:  # interface.degenerate records those
             self.bench.observe(f"refuses {undeclared}", error.problem)
@@ -273,9 +280,9 @@ def _probe(
         if found is None and is_large(bench, case) and search.is_wrong(large):
             found = large
         if found is not None:
-            return Finding(
-                "fail", f"{search.complaints[found]}. No smaller call was found to be wrong"
-            )
+            words, symptoms = search.complaints[found]
+            said = f"{words}. No smaller call was found to be wrong"
+            return Finding("fail", said, symptoms=symptoms)
         refused = f"; {search.refused} others were refused" if search.refused else ""
         return afterwards(bench, case) or Finding(
             "pass", f"{search.asked - search.refused} generated calls obey the law{refused}"

@@ -42,11 +42,16 @@ def _explain_kept_value(stream: Stream, verdict: Verdict) -> Finding:
         if factor is not None
         else f"They have no common factor; expected {declared:.7g} times their input"
     )
+    note = stream.example.note if stream.example else None
     return Finding(
         "fail",
         f"{stream.violations} of {stream.counts.trials} outputs are impossible: {stream.example}. "
         f"{every}",
         evidence,
+        symptoms=(
+            *((note,) if note else ()),
+            *(() if factor is not None else ("no common factor",)),
+        ),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from dropout_stats.diagnose.failures import Failures
-from dropout_stats.results import Diagnosis
+from dropout_stats.results import Diagnosis, Symptom
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Cause:
         checks: ids or patterns of the checks whose failure it is.
         diagnosis: what to say of it.
         explains: ids or patterns of checks that need no cause of their own beside it.
-        says: words of which the message of the failure must hold one; () for any message.
+        looks: symptoms of which the failure must have one; () for any failure.
         follows: ids or patterns of checks that it makes fail, where they have no other cause.
 
     """
@@ -26,13 +26,13 @@ class Cause:
     checks: tuple[str, ...]
     diagnosis: Diagnosis
     explains: tuple[str, ...] = ()
-    says: tuple[str, ...] = ()
+    looks: tuple[Symptom, ...] = ()
     follows: tuple[str, ...] = ()
 
     def is_there(self, failures: Failures, gone: set[str]) -> bool:
         """Whether one of its checks failed, and nothing before explained that."""
         return any(
-            matches(check, self.checks) and failures.say(check, self.says)
+            matches(check, self.checks) and failures.look(check, self.looks)
             for check in failures.checks - gone
         )
 
@@ -44,12 +44,12 @@ def cause_of(
     fix: str,
     *,
     explains: Sequence[str] = (),
-    says: Sequence[str] = (),
+    looks: Sequence[Symptom] = (),
     follows: Sequence[str] = (),
 ) -> Cause:
     """The cause that these checks are the failure of."""
     diagnosis = Diagnosis(name, explanation, fix)
-    return Cause(tuple(checks), diagnosis, tuple(explains), tuple(says), tuple(follows))
+    return Cause(tuple(checks), diagnosis, tuple(explains), tuple(looks), tuple(follows))
 
 
 def matches(check: str, patterns: Sequence[str]) -> bool:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dropout_stats.diagnose.cause import Cause, cause_of
 from dropout_stats.diagnose.contexts import COUNTED, INPUT
 
-NO_FACTOR = ("They have no common factor",)
-
 # Where units are torn, their counts are no counts of draws.
 TORN = cause_of(
     ["support.shared_draw"],
@@ -36,16 +34,16 @@ OTHERS: tuple[Cause, ...] = (
         "values end up in other places",
         "outputs are kept values of other units: the mask is right, the addresses are not",
         "respect the strides of the input; do not mix flat and shaped indices",
-        says=["the kept value of another unit"],
+        looks=["the kept value of another unit"],
         explains=["structure.*", "limits.rate_zero", "support.*", "precision.*"],
         follows=["gradient.forward"],
     ),
     cause_of(
-        ["support.kept_value", "precision.values"],
+        ["support.kept_value"],
         "kept values are rounded",
         "kept values are nearly right, but off by more than the rounding of their type",
         "scale in the type of the input, or wider",
-        says=["off by rounding"],
+        looks=["off by rounding"],
         explains=["gradient.*", "structure.*", "moments.*", "precision.*"],
         follows=["support.*"],
     ),
@@ -89,7 +87,7 @@ OTHERS: tuple[Cause, ...] = (
         "0 times infinity at rate 1",
         "1/(1 - rate) is infinite at rate 1, and 0 times infinity is NaN",
         "return zeros at rate 1",
-        says=["NaN"],
+        looks=["NaN"],
         explains=["structure.rates"],
     ),
     cause_of(
@@ -112,7 +110,7 @@ OTHERS: tuple[Cause, ...] = (
         "0 times infinity",
         "a dropped infinity or NaN does not become 0, though that is declared",
         "select (`where`) instead of multiplying by the mask",
-        says=["became nan", "though a dropped NaN was declared"],
+        looks=["NaN"],
     ),
     cause_of(
         ["structure.values"],
@@ -181,7 +179,7 @@ OTHERS: tuple[Cause, ...] = (
         ("gradient.at_zero",),
         INPUT.diagnosis,
         explains=("gradient.at_zero",),
-        says=("the mask depends on the values",),
+        looks=("follows the values",),
     ),
     cause_of(
         ["gradient.at_zero"],
@@ -226,7 +224,7 @@ OTHERS: tuple[Cause, ...] = (
         "the seed is a place in one sequence",
         "the masks of a seed are those of its neighbour from a later unit on",
         "make a sequence of its own of each seed; do not add the seed to a counter",
-        says=["is a place in one sequence"],
+        looks=["parts of one sequence"],
     ),
     cause_of(
         ["randomness.seeds_differ"],
@@ -270,7 +268,7 @@ OTHERS: tuple[Cause, ...] = (
         "kept units of one call are multiplied by different factors, or by one of either sign: "
         "the mask is not one of zeros and ones, or the scale depends on the place or on the value",
         "multiply by a mask of zeros and ones and by one scale",
-        says=NO_FACTOR,
+        looks=["no common factor"],
         follows=["rate.marginal", "structure.*", "precision.*", "gradient.*"],
     ),
 )

@@ -6,10 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from dropout_stats.results import Result
-
-# Messages of calls that gave nothing which a check could judge.
-_NO_ANSWER = (" raised ", "; expected an array", "; expected the pair", "; expected real numbers")
+from dropout_stats.results import Result, Symptom
 
 
 @dataclass(frozen=True)
@@ -37,10 +34,10 @@ class Failures:
         """Whether a check failed in the usual stream of a rate and type."""
         return any(r.check == check and not r.case.variant for r in self.results)
 
-    def say(self, check: str, words: Sequence[str]) -> bool:
-        """Whether a message of the check holds one of the words, if any are given."""
-        messages = [result.message for result in self.results if result.check == check]
-        return not words or any(word in message for message in messages for word in words)
+    def look(self, check: str, symptoms: Sequence[Symptom]) -> bool:
+        """Whether a failure of the check has one of the symptoms, if any are given."""
+        seen = {s for result in self.results if result.check == check for s in result.symptoms}
+        return not symptoms or not seen.isdisjoint(symptoms)
 
     def strength(self, patterns: Sequence[str]) -> float:
         """The largest log10 e-value among the checks of these patterns; 0 where none failed."""
@@ -65,9 +62,5 @@ class Failures:
 def failures_of(results: Sequence[Result]) -> Failures:
     """Return the failures among the results."""
     return Failures(
-        tuple(r for r in results if r.verdict == "fail" and (r.evidence or not _raised(r)))
+        tuple(r for r in results if r.verdict == "fail" and "no answer" not in r.symptoms)
     )
-
-
-def _raised(result: Result) -> bool:
-    return any(words in result.message for words in _NO_ANSWER)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dropout_stats.diagnose.accounting import Named
 from dropout_stats.diagnose.cause import Cause, matches
-from dropout_stats.diagnose.causes import NO_FACTOR, OTHERS, TORN
+from dropout_stats.diagnose.causes import OTHERS, TORN
 from dropout_stats.diagnose.contexts import CONTEXTS, COUNTED, DRIFT, REPEATED
 from dropout_stats.diagnose.failures import Failures
 
@@ -55,7 +55,7 @@ def _explained_by_exact(failures: Failures) -> set[str]:
     gone: set[str] = set()
     if "support.kept_value" in failures.checks:
         gone.add("gradient.forward")
-        if failures.say("support.kept_value", NO_FACTOR):
+        if failures.look("support.kept_value", ["no common factor"]):
             gone.add("gradient.linear")
     if any(failures.in_usual_calls(c) for c in ("support.kept_value", "rate.marginal")):
         # Then generated calls are wrong as well.

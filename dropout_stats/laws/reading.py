@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from dropout_stats import dtypes
 
 Array: TypeAlias = NDArray[Any]  # of a floating-point type, bfloat16 included
+Note: TypeAlias = Literal["off by rounding", "the kept value of another unit"]
 
 _HALF_ROUNDING = 2.0**-7  # a value, or its scale, rounded to bfloat16
 _FLOAT32_EPS = float(np.finfo(np.float32).eps)
@@ -41,7 +42,7 @@ class Violation:
         given: the input there.
         got: the output.
         expected: what would do, in words.
-        note: what such values are, where that can be told; else empty.
+        note: what such values are, where that can be told.
 
     """
 
@@ -49,7 +50,7 @@ class Violation:
     given: float
     got: float
     expected: str
-    note: str = ""
+    note: Note | None = None
 
     def __str__(self) -> str:
         note = f", {self.note}" if self.note else ""
@@ -200,7 +201,7 @@ class Reader:
         return example, (float(ratios.min()), float(ratios.max()))
 
 
-def _note(got: Array, kept_values: Array, expected: Array) -> str:
+def _note(got: Array, kept_values: Array, expected: Array) -> Note | None:
     """Say what wrong values are: nearly right, or right in another place."""
     with np.errstate(all="ignore"):
         if (np.abs(got / expected - 1) <= _HALF_ROUNDING).all():
@@ -208,4 +209,4 @@ def _note(got: Array, kept_values: Array, expected: Array) -> str:
     distinct = np.unique(kept_values)
     if distinct.size == kept_values.size and np.isin(got, distinct).mean() > 0.5:
         return "the kept value of another unit"
-    return ""
+    return None

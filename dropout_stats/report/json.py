@@ -53,7 +53,7 @@ def _upgraded(values: dict[str, Any]) -> dict[str, Any]:
         **values,
         "format": FORMAT,
         "tally": dict.fromkeys(VERDICTS, 0) | values["tally"],
-        "results": [{**result, "expected": None} for result in values["results"]],
+        "results": [{**result, "expected": None, "symptoms": []} for result in values["results"]],
         "diagnoses": [{**diagnosis, "checks": []} for diagnosis in values["diagnoses"]],
     }
 
@@ -87,4 +87,5 @@ def load_result(values: dict[str, Any]) -> Result:
     if values["verdict"] not in VERDICTS:
         raise ValueError(f"verdict {values['verdict']!r}")
     evidence = None if values["evidence"] is None else Evidence(**values["evidence"])
-    return Result(**{**values, "case": Case(**case), "evidence": evidence})
+    symptoms = tuple(values.get("symptoms", ()))
+    return Result(**{**values, "case": Case(**case), "evidence": evidence, "symptoms": symptoms})

@@ -1,0 +1,28 @@
+"""What is wrong with a call, before it is a finding."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dropout_stats.errors import NoAnswerError, TargetError
+from dropout_stats.results import Finding, Symptom
+
+
+class Complaint(NamedTuple):
+    """What is wrong, in words, and what it looks like."""
+
+    words: str
+    symptoms: tuple[Symptom, ...] = ()
+
+    def after(self, beginning: str) -> Complaint:
+        """The same, with words before it."""
+        return self._replace(words=beginning + self.words)
+
+    def finding(self) -> Finding:
+        """The failure that it is."""
+        return Finding("fail", self.words, symptoms=self.symptoms)
+
+
+def symptoms_of(error: TargetError) -> tuple[Symptom, ...]:
+    """What a call that went wrong looks like."""
+    return ("no answer",) if isinstance(error, NoAnswerError) else ()
