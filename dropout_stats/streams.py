@@ -36,7 +36,9 @@ _LEAST_CALLS = 64
 _LEAST_COUNT_VARIANCE = 16.0
 _REPEATS_BY_CHANCE = 1e-6
 _SHORT_CALLS, _SHORT_UNITS = 256, 4096  # of a stream in another rank
-_SHORT_LOOKS = 8  # by the expected end: a look at thousands of units costs more than a call
+# A look at thousands of units costs more than a call.
+_CALLS_A_LOOK = 16
+_FEWEST_LOOKS = 8  # by the expected end
 _LEAST_SHORT_CALLS = 128  # a unit that is never dropped shows by then
 _ODD_UNITS = 4099  # a prime: blocks of any size leave a tail
 _TINY_CALLS, _TINY_UNITS = 1024, (2, 3, 4)
@@ -210,8 +212,9 @@ def _planned(
         power=power,
     )
     judges = tuple(check.id for check in draft.judges(law))
-    look_every = max(1, expected // _SHORT_LOOKS if draft.calls else cap_calls // LOOKS)
-    return StreamPlan(setting, draft.kind, draft.variant, judges, cap_calls, look_every)
+    few = expected // _FEWEST_LOOKS
+    look_every = few if draft.calls else max(cap_calls // LOOKS, min(_CALLS_A_LOOK, few))
+    return StreamPlan(setting, draft.kind, draft.variant, judges, cap_calls, max(1, look_every))
 
 
 def _factors(place: Place, cap_calls: int) -> dict[str, float]:
