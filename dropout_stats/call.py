@@ -65,6 +65,11 @@ class Caller:
         return self._target.evaluate_vjp is not None
 
     @property
+    def can_trace(self) -> bool:
+        """Whether the operations of the evaluation pass can be asked for."""
+        return self._target.operations is not None
+
+    @property
     def can_restart(self) -> bool:
         """Whether the same noise can be asked for again, by a seed or by a key."""
         return self._conventions.randomness == "key" or self._target.seed is not None
@@ -117,6 +122,13 @@ class Caller:
         answer = self._guard(call, self._target.evaluate, x, self._argument(rate))
         first = answer[0] if isinstance(answer, tuple) and answer else answer
         return _as_array(call, first)
+
+    def operations(self, x: Array, rate: float) -> tuple[str, ...]:
+        """Names of the operations in the traced evaluation pass."""
+        if self._target.operations is None:
+            raise TypeError("the evaluation pass of the target cannot be traced")
+        call = self.describe("operations", x, rate)
+        return tuple(map(str, self._guard(call, self._target.operations, x, self._argument(rate))))
 
     def vjp(self, x: Array, dy: Array, rate: float) -> tuple[Array, Array]:
         """One training pass and its backward pass: output and gradient with respect to x."""

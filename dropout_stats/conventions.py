@@ -19,6 +19,7 @@ Randomness = Literal["global", "key", "owned", "none", "unspecified"]
 IdleDraws = Literal["unspecified", "none"]
 Independence = Literal["unspecified", "independent"]
 UpstreamGradient = Literal["unchanged", "consumed"]
+EvaluationGraph = Literal["unspecified", "empty"]
 _ALLOWED: dict[str, tuple[str | None, ...]] = {
     "rate_argument": (None, *get_args(RateArgument)),
     "rate_domain": get_args(RateDomain),
@@ -30,6 +31,7 @@ _ALLOWED: dict[str, tuple[str | None, ...]] = {
     "threads": get_args(Independence),
     "workers": get_args(Independence),
     "dy": get_args(UpstreamGradient),
+    "evaluation_graph": get_args(EvaluationGraph),
 }
 
 
@@ -55,6 +57,8 @@ class Conventions:
         threads: `"independent"`: calls in several threads at once draw masks of their own.
         workers: `"independent"`: so do forked processes.
         dy: `"consumed"`: the backward pass may write into the gradient that it is handed.
+        evaluation_graph: `"empty"`: the traced evaluation pass holds no operation, where the law
+            makes it the identity.
         rates: the only drop rates that it can be asked for, where its own is fixed or follows from
             a step; None: any in the domain.
         shapes: the only shapes that it takes, such as that of a layer inside a model; None: any.
@@ -75,6 +79,7 @@ class Conventions:
     threads: Independence = "unspecified"
     workers: Independence = "unspecified"
     dy: UpstreamGradient = "unchanged"
+    evaluation_graph: EvaluationGraph = "unspecified"
     rates: tuple[float, ...] | None = None
     shapes: tuple[tuple[int, ...], ...] | None = None
     ndims: tuple[int, int] = (0, 5)

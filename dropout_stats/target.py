@@ -44,6 +44,7 @@ class Target:
         apply: `apply(x, noise, rate) -> y`: the training pass with the keep mask given.
         peers: `peers(x, rate, count) -> y` of shape (count, *x.shape): one pass of each of `count`
             layers, workers, lanes or ranks on the same input.
+        operations: `operations(x, rate) -> names` of the operations in the traced evaluation pass.
         name: how reports call it.
         law: the law that it declares.
         conventions: the interface that it declares.
@@ -64,6 +65,7 @@ class Target:
     state: Callable[[], object] | None = None
     apply: Callable[..., Any] | None = None
     peers: Callable[..., Any] | None = None
+    operations: Callable[..., Any] | None = None
     name: str = ""
     law: AnyLaw | None = None
     conventions: Conventions | None = None
@@ -80,6 +82,7 @@ class Target:
             "state",
             "apply",
             "peers",
+            "operations",
         ):
             value = getattr(self, field)
             if not callable(value) and not (value is None and field != "train"):

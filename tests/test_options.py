@@ -87,6 +87,7 @@ WRONG_CONVENTIONS = {
     "threads": [None, True, "independant"],
     "workers": [None, True, "independant"],
     "dy": [None, False, "overwritten"],
+    "evaluation_graph": [None, True, "none"],
     "ndims": [3, "2", (2,), (2, 3, 4), (3, 2), (-1, 2), (2.0, 3), (True, 2), "23", None],
     "max_shapes": [0, -1, 2.0, "3", True, [3]],
 }

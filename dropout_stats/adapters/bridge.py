@@ -79,6 +79,8 @@ class Bridge:
         lanes: `lanes(call, x, keys) -> y` of shape (len(keys), *x.shape): the call, mapped over
             lanes that share the input; `call(x, key)` takes what it is mapped over. Used where the
             framework's own law is declared. None where the framework maps nothing.
+        operations: `operations(call, x) -> names` of the operations in the traced call; None where
+            the framework does not trace.
         conventions: what every target of the framework shares.
         optional_key: whether a call gets its randomness even where that has a default.
 
@@ -91,6 +93,7 @@ class Bridge:
     seed: Callable[[int], object] | None = None
     state: Callable[[], object] | None = None
     lanes: Callable[[Callable[[Any, Any], Any], Any, Sequence[int]], Any] | None = None
+    operations: Callable[[Callable[[Any], Any], Any], Sequence[str]] | None = None
     conventions: Conventions = field(default_factory=Conventions)
     optional_key: bool = False
 
@@ -115,6 +118,7 @@ class Bridge:
             seed=None if calls.key else self.seed,
             state=self.state,
             peers=self._peers(lambda x, rate, key: self._train(calls, rate, key)(x), law),
+            operations=self._operations(self._evaluate_native(calls)) if calls.mode else None,
             name=name,
             law=law,
             conventions=conventions,
@@ -141,7 +145,8 @@ class Bridge:
             law: the law it declares.
             notes: what was assumed already.
             **calls: `train`, `evaluate`, `vjp`, `evaluate_vjp` of `Target.from_layer`, on native
-                arrays, and `switch` of `LayerCalls`.
+                arrays; `operations(layer, x)`, where a call cannot be traced as it is; and `switch`
+                of `LayerCalls`.
 
         """
         constructor = _read_constructor(layer, name)
@@ -166,6 +171,7 @@ class Bridge:
             peers=self._peers(
                 lambda x, rate, key: made.train(x, rate, **({"key": key} if can.key else {})), law
             ),
+            operations=self._layer_operations(made, calls) if can.evaluate else None,
             name=name,
             law=law,
             conventions=conventions,
@@ -271,9 +277,33 @@ class Bridge:
 
         return peers
 
-    def _evaluate(self, calls: FunctionCalls) -> Callable[..., Any]:
+    def _operations(self, evaluate: Callable[[Any, float], Any]) -> Callable[..., Any] | None:
+        trace = self.operations
+        if trace is None:
+            return None
+
+        def operations(x: Array, rate: float) -> Sequence[str]:
+            given = self.to_native(x)
+            evaluate(given, rate)  # a layer that is built inside a trace would keep parts of it
+            return trace(lambda v: evaluate(v, rate), given)
+
+        return operations
+
+    def _layer_operations(
+        self, made: LayerCalls, calls: Mapping[str, Callable[..., Any]]
+    ) -> Callable[..., Any] | None:
+        own = calls.get("operations")
+        if own is None:
+            return self._operations(made.evaluate)
+        return lambda x, rate: own(made.layer(rate), self.to_native(x))
+
+    def _evaluate_native(self, calls: FunctionCalls) -> Callable[[Any, float], Any]:
         native = self.to_key(calls.key, 0) if calls.key else None
-        return lambda x, rate: self.to_numpy(calls.evaluate(self.to_native(x), rate, native))
+        return lambda x, rate: calls.evaluate(x, rate, native)
+
+    def _evaluate(self, calls: FunctionCalls) -> Callable[..., Any]:
+        evaluate = self._evaluate_native(calls)
+        return lambda x, rate: self.to_numpy(evaluate(self.to_native(x), rate))
 
     def _vjp(self, calls: FunctionCalls) -> Callable[..., Any]:
         def vjp(x: Array, dy: Array, rate: float, key: int = 0) -> tuple[Any, Any]:

@@ -29,6 +29,7 @@ def adapt(target: Any, name: str) -> Target:
         to_key=shared.to_key,
         vjp=shared.vjp,
         lanes=shared.lanes,
+        operations=shared.operations,
         conventions=shared.CONVENTIONS if law else Conventions(),
         optional_key=True,
     )

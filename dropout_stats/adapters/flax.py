@@ -55,6 +55,7 @@ def adapt(target: Any, name: str) -> Target:
         evaluate=_evaluate,
         vjp=_vjp,
         evaluate_vjp=_evaluate_vjp,
+        operations=_operations,
     )
 
 
@@ -86,3 +87,8 @@ def _vjp(layer: Any, x: Any, dy: Any) -> tuple[Any, Any]:
 def _evaluate_vjp(layer: Any, x: Any, dy: Any) -> tuple[Any, Any]:
     layer.eval()
     return shared.vjp(lambda v: nnx.clone(layer)(v), x, dy)  # noqa: PLW0108 - as above
+
+
+def _operations(layer: Any, x: Any) -> list[str]:
+    layer.eval()
+    return shared.operations(lambda v: nnx.clone(layer)(v), x)  # noqa: PLW0108 - as above

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -18,7 +18,9 @@ from dropout_stats.target import Target
 DTYPES = tuple(name for name in dtypes.available() if name != "float64")
 # Each new shape is compiled, which takes a good part of a second.
 MAX_SHAPES = 8
-CONVENTIONS = Conventions(dtypes=DTYPES, rate_argument="rate", max_shapes=MAX_SHAPES)
+CONVENTIONS = Conventions(
+    dtypes=DTYPES, rate_argument="rate", max_shapes=MAX_SHAPES, evaluation_graph="empty"
+)
 
 
 def adapt(target: Any, name: str) -> Target:
@@ -28,6 +30,7 @@ def adapt(target: Any, name: str) -> Target:
         to_numpy=to_numpy,
         to_key=to_key,
         vjp=vjp,
+        operations=operations,
         optional_key=True,
         conventions=Conventions(dtypes=("float32",), max_shapes=MAX_SHAPES),
     )
@@ -51,6 +54,31 @@ def to_key(parameter: str, key: int) -> Any:
 def lanes(call: Any, x: Any, keys: Sequence[int]) -> Any:
     """Map a keyed call over its key."""
     return jax.vmap(lambda key: call(x, key))(jnp.asarray(keys))
+
+
+def operations(call: Any, x: Any) -> list[str]:
+    """Names of the primitives that the output of a call needs, also inside compiled parts."""
+    return list(_primitives(jax.make_jaxpr(call)(x).jaxpr))
+
+
+def _primitives(jaxpr: Any) -> Iterator[str]:
+    for equation in _needed(jaxpr):
+        parts = [part for part in equation.params.values() if hasattr(part, "jaxpr")]
+        for part in parts:
+            yield from _primitives(part.jaxpr)
+        if not parts:
+            yield equation.primitive.name
+
+
+def _needed(jaxpr: Any) -> list[Any]:
+    """The equations without those whose results nobody reads, such as a key that is not used."""
+    read = {id(variable) for variable in jaxpr.outvars}
+    needed = []
+    for equation in reversed(jaxpr.eqns):
+        if any(id(variable) in read for variable in equation.outvars):
+            needed.append(equation)
+            read |= {id(variable) for variable in equation.invars}
+    return needed[::-1]
 
 
 def vjp(call: Any, x: Any, dy: Any) -> tuple[Any, Any]:

@@ -25,6 +25,7 @@ _CONVENTIONS = Conventions(
     rate_domain="[0, 1]",
     invalid_rates="raise",
     randomness="global",
+    evaluation_graph="empty",
 )
 _CHANNEL = Inverted(unit="channel")
 LAWS: dict[str, AnyLaw] = {
@@ -140,8 +141,17 @@ def _bridge(device: str, conventions: Conventions, *, lanes: bool = True) -> Bri
         seed=torch.manual_seed,
         state=_state(device),
         lanes=_lanes if lanes else None,
+        operations=_operations if lanes else None,
         conventions=conventions,
     )
+
+
+def _operations(call: Any, x: torch.Tensor) -> list[str]:
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    graph = make_fx(call)(x).graph
+    graph.eliminate_dead_code()
+    return [str(node.target) for node in graph.nodes if node.op == "call_function"]
 
 
 def _lanes(call: Any, x: torch.Tensor, keys: Sequence[int]) -> Any:

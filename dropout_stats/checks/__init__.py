@@ -66,6 +66,7 @@ ALL: tuple[Check, ...] = (
     moments.ENUMERATED,
     inference.LAW,
     inference.DETERMINISTIC,
+    inference.GRAPH,
     calls.REPEATED_MASK,
     dispersion.COUNT,
     history.PREVIOUS,

@@ -40,6 +40,38 @@ def _deterministic(bench: Bench, case: Case) -> Finding:
     return Finding("fail", "two evaluation passes of the same input differ: noise is still drawn")
 
 
+def _graph(bench: Bench, case: Case) -> Finding:
+    if not (bench.caller.can_evaluate and bench.caller.can_trace):
+        return Finding("not-applicable", "the evaluation pass cannot be traced (operations)")
+    rate = case.rate or 0.0
+    x = bench.inputs(bench.largest_shape, case.dtype, case.id)
+    try:
+        if bench.evaluation(rate, case.dtype).worst is not None:
+            return Finding("not-applicable", "see inference.law: the evaluation pass is another")
+        names = bench.caller.operations(x, rate)
+    except TargetError as error:
+        return Finding("not-applicable", f"it was not traced: {error}")
+    return _judge_graph(bench, rate, names)
+
+
+def _judge_graph(bench: Bench, rate: float, names: tuple[str, ...]) -> Finding:
+    if not names:
+        return Finding(
+            "pass", "traced, the evaluation pass hands its input on: no operation is left"
+        )
+    seen = f"traced, the evaluation pass is made of {', '.join(names)}"
+    multiplies = bench.law.evaluation_factor(rate) != 1
+    if bench.conventions.evaluation_graph == "empty" and not multiplies:
+        return Finding("fail", f"{seen}; expected none: return the input in evaluation mode")
+    why = (
+        "the law's evaluation pass multiplies"
+        if multiplies
+        else "nothing is declared about the traced evaluation pass "
+        "(Conventions(evaluation_graph=...))"
+    )
+    return Finding("not-applicable", why, observation=seen)
+
+
 LAW = Probe(
     id="inference.law",
     question="Is the evaluation pass the identity (inverted) or keep_prob * a (test-scaled)?",
@@ -63,4 +95,19 @@ DETERMINISTIC = Probe(
     "agrees with NaN.",
     places="rate and dtype",
     ask=_deterministic,
+)
+
+GRAPH = Probe(
+    id="inference.graph",
+    question="Is the traced evaluation pass of inverted dropout free of operations?",
+    why="One test network serves whatever the rate was in training only if dropout leaves nothing "
+    "in it. A product with 1 is the identity, and costs a pass over memory in each prediction.",
+    demands="Where evaluation_graph='empty' is declared and the law's evaluation pass is the "
+    "identity, the traced evaluation pass shall hold no operation.",
+    how="The target names the operations of its traced evaluation pass (`operations`), as the "
+    "adapters of frameworks that trace do; those whose results nobody reads do not count. Where "
+    "nothing is declared, and for laws whose evaluation pass multiplies, they are an observation. "
+    "Not asked where `inference.law` fails.",
+    places="dtype",
+    ask=_graph,
 )

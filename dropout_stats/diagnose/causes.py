@@ -133,6 +133,12 @@ OTHERS: tuple[Cause, ...] = (
         follows=["inference.law"],
     ),
     cause_of(
+        ["inference.graph"],
+        "dropout is left in the test network",
+        "the evaluation pass gives its input back, but computes it",
+        "return the input itself in evaluation mode",
+    ),
+    cause_of(
         ["gradient.dropped_is_zero"],
         "the backward pass does not apply the mask",
         "dropped units receive a gradient, as if the forward pass had kept them",

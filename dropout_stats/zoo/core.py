@@ -12,6 +12,7 @@ from dropout_stats.conventions import Conventions
 from dropout_stats.laws import AnyLaw, Inverted, TestScaled, two_valued
 from dropout_stats.laws.reading import Array
 from dropout_stats.target import Target
+from dropout_stats.zoo.recorder import operations
 from dropout_stats.zoo.specimen import correct
 
 Mask = NDArray[np.bool_]
@@ -28,6 +29,7 @@ def promising(**changes: Any) -> Conventions:
         "idle_draws": "none",
         "threads": "independent",
         "workers": "independent",
+        "evaluation_graph": "empty",
     }
     return Conventions(**{**promised, **changes})
 
@@ -94,7 +96,12 @@ class Core:
 
     def evaluate(self, x: Array, rate: float) -> Array:
         """One evaluation pass."""
-        return np.asarray(x * x.dtype.type(self.factor(rate)))
+        factor = self.factor(rate)
+        return x.copy() if factor == 1 else np.asarray(x * x.dtype.type(factor))
+
+    def operations(self, x: Array, rate: float) -> tuple[str, ...]:
+        """The operations of an evaluation pass."""
+        return operations(self.evaluate, x, rate)
 
     def vjp(self, x: Array, dy: Array, rate: float) -> tuple[Array, Array]:
         """One training pass and its backward pass."""
@@ -124,6 +131,7 @@ class Core:
             "vjp": self.vjp,
             "evaluate_vjp": self.evaluate_vjp,
             "peers": self.peers,
+            "operations": self.operations,
             "seed": self.seed,
             "name": type(self).__name__,
             "law": self.law,

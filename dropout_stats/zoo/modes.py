@@ -57,3 +57,11 @@ class NoisyEvaluation(Core):
 
     def evaluate(self, x: Array, rate: float) -> Array:
         return np.asarray(x + self.rng.normal(0, 1e-3, x.shape).astype(x.dtype))
+
+
+@wrong(killed_by="inference.graph", diagnosis="dropout is left in the test network")
+class MultipliesByOne(Core):
+    """The evaluation pass multiplies by a mask of ones."""
+
+    def evaluate(self, x: Array, rate: float) -> Array:
+        return np.asarray(x * np.ones_like(x))

@@ -38,6 +38,7 @@ PUBLISHED = {
     "R7.4": "moments.enumerated",
     "R8.1": "inference.law",
     "R8.2": "inference.deterministic",
+    "R8.3": "inference.graph",
     "R9.1": "calls.repeated_mask",
     "R9.2": "calls.count_dispersion",
     "R9.3": "calls.previous",
