@@ -1,5 +1,7 @@
 """Whether dropout leaves anything in the traced evaluation pass."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -91,7 +93,7 @@ def test_a_test_scaled_network_shows_its_multiplication():
 
     found, observed = graph(dropout, ds.laws.TestScaled())
     assert found.verdict == "not-applicable"
-    assert "traced, the evaluation pass is made of sub, mul" in observed
+    assert any(re.search("made of sub, .*mul$", said) for said in observed)
 
 
 def test_a_pass_that_only_looks_like_the_identity_is_found_in_numpy():
