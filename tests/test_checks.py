@@ -100,6 +100,7 @@ def test_without_evaluation_gradient_apply_the_checks_do_not_apply():
     assert silent == {
         "inference.law",
         "inference.deterministic",
+        "inference.graph",
         "gradient.same_noise",
         "gradient.dropped_is_zero",
         "gradient.at_zero",

@@ -1,4 +1,5 @@
 import json
+from importlib.metadata import PackageNotFoundError
 from xml.etree import ElementTree
 
 import pytest
@@ -141,3 +142,13 @@ def test_a_report_on_one_half_alone_says_so():
     report = ds.check(SwappedBoth().target(), rates=(0.5,), resolution=2**-5, seed=1)
     assert report["rate.marginal"].verdict == "pass"
     assert any("only rate 0.5" in text for text in report.observations)
+
+
+def test_a_copy_that_was_never_installed_judges_all_the_same(monkeypatch):
+    def missing(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("dropout_stats.api.version", missing)
+    report = ds.check(ds.reference(ds.laws.Inverted()), checks=["inference.law"], rates=[0.5])
+    assert report.verdict == "pass"
+    assert report.versions["dropout_stats"] == "not installed"

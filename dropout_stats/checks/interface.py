@@ -15,7 +15,7 @@ from dropout_stats.checks.complaint import symptoms_of
 from dropout_stats.checks.stream import Stream
 from dropout_stats.errors import TargetError
 from dropout_stats.laws.reading import Array
-from dropout_stats.results import Case, Finding, Verdict
+from dropout_stats.results import Case, Finding, Symptom, Verdict
 
 _INVALID = (-0.1, 1.1, math.nan)
 
@@ -97,8 +97,12 @@ def _invalid_rate(bench: Bench, case: Case) -> Finding:
 
 def _numpy_rate(bench: Bench, case: Case) -> Finding:
     expected, changed = bench.conventions.output_dtype(case.dtype), []
+    symptoms: tuple[Symptom, ...] = ()
     for kind in (np.float32, np.float64):
-        got = _type_for(bench, case, kind)
+        try:
+            got = _type_for(bench, case, kind)
+        except TargetError as error:
+            got, symptoms = f"none, for the call {error.problem}", symptoms_of(error)
         if got != expected:
             changed.append(f"for a rate of type {kind.__name__} the output is {got}")
     if not changed:
@@ -110,17 +114,14 @@ def _numpy_rate(bench: Bench, case: Case) -> Finding:
             "nothing is declared about rates of NumPy types (Conventions(numpy_rates='kept'))",
             observation=said,
         )
-    return Finding("fail", said)
+    return Finding("fail", said, symptoms=symptoms)
 
 
 def _type_for(bench: Bench, case: Case, kind: type[np.floating[Any]]) -> str:
-    """The type of the output for a rate of a NumPy type, or what came of the call instead."""
+    """The type of the output for a rate of a NumPy type."""
     x = bench.inputs(bench.shapes[0], case.dtype, case.id)
     bench.caller.seed(case.id, kind.__name__)
-    try:
-        return bench.caller.train(x, cast("float", kind(case.rate or 0.0))).y.dtype.name
-    except TargetError as error:
-        return f"none, for the call {error.problem}"
+    return bench.caller.train(x, cast("float", kind(case.rate or 0.0))).y.dtype.name
 
 
 def _degenerate(bench: Bench, case: Case) -> Finding:

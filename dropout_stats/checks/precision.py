@@ -83,6 +83,7 @@ def _narrowed(x: Array, y: Array, rate: float) -> Finding | None:
         f"train{_words(x[0], rate)}: output/input of kept units goes from {low:.17g} to "
         f"{high:.17g}; expected one factor, up to rounding in float64. Kept values are off by "
         "rounding in a narrower type",
+        symptoms=("off by rounding",),
     )
 
 

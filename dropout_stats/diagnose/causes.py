@@ -39,7 +39,7 @@ OTHERS: tuple[Cause, ...] = (
         follows=["gradient.forward"],
     ),
     cause_of(
-        ["support.kept_value"],
+        ["support.kept_value", "precision.values"],
         "kept values are rounded",
         "kept values are nearly right, but off by more than the rounding of their type",
         "scale in the type of the input, or wider",
