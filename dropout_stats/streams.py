@@ -22,6 +22,7 @@ from dropout_stats.evidence.dispersion import resolvable_factor
 from dropout_stats.evidence.repeats import chance_of_repeat, pool_excluded_by
 from dropout_stats.evidence.sizes import CONFORMING_FACTOR, cap, fixed_sample
 from dropout_stats.laws import AnyLaw
+from dropout_stats.laws.dependent import agreement
 from dropout_stats.laws.sharing import Sharing
 from dropout_stats.options import DEFAULT_RESOLUTION, Asked
 from dropout_stats.results import place_name
@@ -198,7 +199,7 @@ def _planned(
         resolution=draft.resolution,
         departure=departure,
         factors=_factors(place, cap_calls),
-        pool=_pool(expected, cap_calls, units, keep_prob, power),
+        pool=_pool(expected, cap_calls, _agreement(draft, law, shape), power),
         tests={
             check.id: tuple(
                 plan_tests(check.context, Place(draws, q, expected), scale, power_of_one)
@@ -236,9 +237,15 @@ def _factor(units: int, keep_prob: float, expected: int, most: int) -> float:
     return factor if math.isfinite(factor) else resolvable_factor(units, keep_prob, most // 2)
 
 
-def _pool(expected: int, cap_calls: int, units: int, keep_prob: float, power: float) -> float:
+def _agreement(draft: _Draft, law: AnyLaw, shape: tuple[int, ...]) -> float:
+    """The log-probability that the masks of two calls agree; of all their peers together."""
+    peers, own = (shape[0], shape[1:]) if draft.kind == "peers" else (1, shape)
+    return peers * agreement(law, own, draft.rate)
+
+
+def _pool(expected: int, cap_calls: int, log_agreement: float, power: float) -> float:
     """The pool of masks to exclude; 0 where correct masks are so short that they repeat, too."""
-    if chance_of_repeat(cap_calls, units, keep_prob) > _REPEATS_BY_CHANCE:
+    if chance_of_repeat(cap_calls, log_agreement) > _REPEATS_BY_CHANCE:
         return 0.0
     return pool_excluded_by(min(expected, CALLS_FOR_POOL), power)
 

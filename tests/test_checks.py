@@ -115,6 +115,7 @@ def test_without_evaluation_gradient_apply_the_checks_do_not_apply():
         "randomness.forks",
         "moments.enumerated",
         "support.returned_mask",
+        "support.count",
         "support.shared_draw",
         "interface.invalid_rate",
     }

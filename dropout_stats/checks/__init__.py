@@ -49,6 +49,7 @@ ALL: tuple[Check, ...] = (
     support.KEPT_VALUE,
     support.RETURNED_MASK,
     support.SHARED_DRAW,
+    support.COUNT,
     structure.SHAPES,
     structure.LAYOUTS,
     structure.VALUES,

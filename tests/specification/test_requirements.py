@@ -25,6 +25,7 @@ PUBLISHED = {
     "R3.1": "support.kept_value",
     "R3.2": "support.returned_mask",
     "R3.3": "support.shared_draw",
+    "R3.4": "support.count",
     "R4.1": "structure.shapes",
     "R4.2": "structure.layouts",
     "R4.3": "structure.values",
