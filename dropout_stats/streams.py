@@ -15,6 +15,7 @@ from dropout_stats import checks, dtypes
 from dropout_stats.checks.check import StreamKind
 from dropout_stats.checks.context import Place, plan_tests
 from dropout_stats.checks.dispersion import row_length
+from dropout_stats.checks.peers import PEERS
 from dropout_stats.checks.stream import CALLS_FOR_POOL, Setting, bit_departure
 from dropout_stats.conventions import Conventions
 from dropout_stats.evidence.budget import Share, split
@@ -43,7 +44,6 @@ _FEWEST_LOOKS = 8  # by the expected end
 _LEAST_SHORT_CALLS = 128  # a unit that is never dropped shows by then
 _ODD_UNITS = 4099  # a prime: blocks of any size leave a tail
 _TINY_CALLS, _TINY_UNITS = 1024, (2, 3, 4)
-_PEERS = 4
 _CAP = 6  # times the expected calls, where the rate does not say
 
 
@@ -148,9 +148,9 @@ def _special(
     sharing, rates, resolution = law.sharing, sorted(inner(asked.rates)), asked.resolution
     middle = rates[len(rates) // 2]
     calls = max(_LEAST_SHORT_CALLS, int(_SHORT_CALLS * min(1, DEFAULT_RESOLUTION / resolution)))
-    if target.peers:
-        one = form(sharing, _SHORT_UNITS // _PEERS, conventions.ndims)
-        peers = Form((_PEERS, *one.shape), (_PEERS, *one.draws))
+    if target.peers and conventions.peers == "independent":
+        one = form(sharing, _SHORT_UNITS // PEERS, conventions.ndims)
+        peers = Form((PEERS, *one.shape), (PEERS, *one.draws))
         yield _Draft("peers", "peers", middle, dtype, resolution, peers, calls)
     if asked.shapes or conventions.max_shapes is not None:
         return

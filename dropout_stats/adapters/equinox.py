@@ -9,15 +9,22 @@ import jax.numpy as jnp
 from equinox import nn
 
 from dropout_stats.adapters import jax as shared
-from dropout_stats.adapters.bridge import Bridge, declared_law
+from dropout_stats.adapters.bridge import Bridge, declared_law, wrapper_of
 from dropout_stats.conventions import Conventions
 from dropout_stats.errors import HarnessError
 from dropout_stats.laws import Inverted
 from dropout_stats.target import Target
 
 
-def adapt(target: Any, name: str) -> Target:
-    """Adapt an `equinox.Module` class."""
+def adapt(target: Any, name: str, *, wrap: str | None = None) -> Target:
+    """Adapt an `equinox.Module` class.
+
+    Args:
+        target: the class.
+        name: how reports call it.
+        wrap: what training passes are entered through, as for functions on JAX arrays.
+
+    """
     if not isinstance(target, type):
         raise HarnessError(
             f"{name} is no class: hand over the layer's class, or wrap it in a function (x, rate)"
@@ -28,10 +35,11 @@ def adapt(target: Any, name: str) -> Target:
         to_numpy=shared.to_numpy,
         to_key=shared.to_key,
         vjp=shared.vjp,
-        lanes=shared.lanes,
+        lanes=None if wrap else shared.lanes,
         operations=shared.operations,
-        conventions=shared.CONVENTIONS if law else Conventions(),
+        conventions=shared.entered_by(wrap, shared.CONVENTIONS if law else Conventions()),
         optional_key=True,
+        wrapper=wrapper_of(wrap, shared.WRAPPERS),
     )
     return bridge.of_layer_class(target, name, law=law, switch=_switch)
 

@@ -84,6 +84,7 @@ ALL: tuple[Check, ...] = (
     dispersion.ROW,
     peers.COPY,
     overlap.PEERS,
+    peers.AGREE,
     input_value.CLASS,
     gradient.SAME_NOISE,
     gradient.DROPPED_IS_ZERO,

@@ -45,7 +45,14 @@ OTHERS: tuple[Cause, ...] = (
         "let the mask be empty where the draws say so",
     ),
     cause_of(
-        ["peers.*"],
+        ["peers.agree"],
+        "peers that must agree draw different noise",
+        "layers, lanes or ranks that hold copies of one activation drop different units of it, so "
+        "the copies drift apart",
+        "give peers that must agree one seed, and draw from the generator that it sets",
+    ),
+    cause_of(
+        ["peers.copy", "peers.overlap"],
         "peers draw the same noise",
         "layers, workers, lanes or ranks that run side by side have the same draws",
         "give each peer a seed of its own: fold its number into it, or split the key",

@@ -56,6 +56,7 @@ PUBLISHED = {
     "R11.6": "dependence.row_dispersion",
     "R12.1": "peers.copy",
     "R12.2": "peers.overlap",
+    "R12.3": "peers.agree",
     "R13.1": "input.class",
     "R14.1": "gradient.same_noise",
     "R14.2": "gradient.dropped_is_zero",
