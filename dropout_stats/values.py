@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from numbers import Real
 from operator import index
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 from dropout_stats.errors import UsageError
 
 _Item = TypeVar("_Item")
+LARGEST_CALL = 2**26
 NEAREST_RATE = 1e-6  # a rate nearer to 0 or 1 is lost in the rounding of float32
 
 
@@ -70,6 +72,8 @@ def _shape(name: str, value: object) -> tuple[int, ...]:
     except UsageError:
         raise wrong(name, value, expected) from None
     require(all(length > 0 for length in shape), name, value, expected)
+    fits = f"at most {LARGEST_CALL} elements: several inputs, and tables of them, are held at once"
+    require(math.prod(shape) <= LARGEST_CALL, name, value, fits)
     return shape
 
 
