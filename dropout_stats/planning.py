@@ -269,7 +269,7 @@ def _probe_shapes(
         return given
     low, high = conventions.ndims
     main = form(sharing, _PROBE_UNITS, conventions.ndims).shape
-    others = [shape for shape in _INTERFACE_SHAPES if low <= len(shape) <= high]
+    others = [sharing.fitting(shape) for shape in _INTERFACE_SHAPES if low <= len(shape) <= high]
     return (main, *others)[: conventions.max_shapes]
 
 

@@ -16,24 +16,24 @@ _FLAT = ((1, 64), (256, 16))  # one sample; a batch that is taller than wide
 
 
 def _ask(bench: Bench, case: Case) -> Finding:
-    rate, total = case.rate or 0.0, 0
+    rate, lawful = case.rate or 0.0, bench.law.keep_probs(case.rate or 0.0)
     bench.caller.seed(case.id)
-    usual = _counted(bench, bench.largest_shape, case, rate)
-    lawful = bench.law.keep_probs(rate)
-    if departs(usual, lawful):
-        return Finding("inconclusive", "the rate is wrong in usual calls, too: see rate.marginal")
     shapes = _shapes(bench, case.dtype)
-    for shape in shapes:
-        counts = _counted(bench, shape, case, rate)
-        total += counts.trials
-        if departs(counts, lawful) and differ(usual, counts):
+    counted = {shape: _counted(bench, shape, case, rate) for shape in shapes}
+    wrong = {shape: counts for shape, counts in counted.items() if departs(counts, lawful)}
+    for shape, counts in wrong.items():
+        other = next((s for s in counted if s not in wrong and differ(counted[s], counts)), None)
+        if other is not None:
             return Finding(
                 "fail",
                 f"in calls of shape {shape} {counts.successes} of {counts.trials} units = "
                 f"{counts.share:.7g} were kept; expected {lawful[0]:.7g}. In "
-                f"calls of shape {bench.largest_shape} it is {usual.share:.7g}",
+                f"calls of shape {other} it is {counted[other].share:.7g}",
                 Evidence(counts.trials, estimate=counts.share),
             )
+    if wrong:
+        return Finding("inconclusive", "the rate is wrong in calls of any shape: see rate.marginal")
+    total = sum(counts.trials for counts in counted.values())
     return Finding("pass", f"the rate is right in calls of {len(shapes)} shapes", Evidence(total))
 
 

@@ -11,7 +11,7 @@ that it refuses aloud, and what a dropped NaN becomes are observations.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -271,10 +271,19 @@ def _probe(
         rate = case.rate or 0.0
         shapes = bench.shapes if bench.only_these_shapes else None
         search = _Search(bench, _parts(bench, case, gradient=gradient), rate)
+        fits = bench.law.sharing.fitting
+
+        def fitted(call: Call) -> Call:
+            return call if shapes else replace(call, shape=fits(call.shape))
+
+        def is_wrong(call: Call) -> bool:
+            return search.is_wrong(fitted(call))
+
         found: Call | None = None
         for space in make_spaces(bench.conventions, case.dtype, rate, shapes):
-            found = smallest(space, search.is_wrong, examples=examples, seed=bench.seed)
-            if found is not None:
+            simplest = smallest(space, is_wrong, examples=examples, seed=bench.seed)
+            if simplest is not None:
+                found = fitted(simplest)
                 break
         large = Call(bench.large_shape, case.dtype, rate)
         if found is None and is_large(bench, case) and search.is_wrong(large):

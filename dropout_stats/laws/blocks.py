@@ -98,6 +98,11 @@ class Blocks(Sharing):
         shape = super().call_shape(draws, ndim)
         return (*shape[:_SPATIAL], *(number * self.length for number in shape[_SPATIAL:]))
 
+    def fitting(self, shape: Shape) -> Shape:
+        """The same with room for a block along each axis: what is done without differs widely."""
+        longer = (length + self.length - 1 if length else 0 for length in shape[_SPATIAL:])
+        return (*shape[:_SPATIAL], *longer)
+
     def covering(self, length: int, side: int) -> NDArray[np.int64]:
         """How many blocks, by their starts along one axis, cover each place of it."""
         places = np.arange(length)

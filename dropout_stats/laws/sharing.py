@@ -96,6 +96,10 @@ class Sharing:
         """Draws in a call of this shape."""
         return math.prod(self.draws(shape))
 
+    def fitting(self, shape: Shape) -> Shape:
+        """A shape like this one in which every unit fits."""
+        return shape
+
     def first(self, array: Array) -> Array:
         """The first element of each unit; an array of the shape of the draws."""
         shared = self.axes(array.ndim)

@@ -221,6 +221,10 @@ def test_a_scale_that_is_not_that_of_the_call_stays_wrong():
         judged = law.judge(x, np.where(mask, x * factor, 0), rate)
         assert not np.isclose(judged[mask], 2 * x[mask], rtol=1e-5).any()
     assert law.judge(x, np.where(mask, x * 10 / 4, 0), rate)[mask] == pytest.approx(2 * x[mask])
+    huge = np.where(mask, 1e308, 1.0)
+    overflown = law.judge(huge, np.where(mask, np.inf, 0), rate)
+    assert (overflown[mask] == np.inf).all()  # 2e308 is one, too
+    assert np.isinf(law.judge(x, np.where(mask, np.inf, 0), rate)[mask]).all()
     assert law.judge(x, np.where(mask, x * 10 / (4 + 1e-6), 0), rate)[mask] == pytest.approx(
         2 * x[mask], rel=1e-12
     )
