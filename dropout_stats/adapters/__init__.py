@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from dropout_stats.adapters import plugins
 from dropout_stats.adapters.arrays import choose
 from dropout_stats.adapters.locate import locate
 from dropout_stats.errors import HarnessError, UsageError, did_you_mean
@@ -97,15 +98,22 @@ def _spec(target: object, framework: str | None, options: dict[str, Any]) -> str
 def _locate(spec: str) -> object:
     place = spec.rpartition(":")[0]
     root = place.partition(".")[0]
-    if root in FRAMEWORKS and not place.endswith(".py"):
+    if root in _frameworks() and not place.endswith(".py"):
         prepare = getattr(_adapter(root), "prepare", None)
         if prepare:
             prepare()
     return locate(spec)
 
 
+def _frameworks() -> set[str]:
+    return {*FRAMEWORKS, *plugins.names()}
+
+
 def _adapter(framework: str) -> Any:
-    known = ("numpy", *FRAMEWORKS)
+    brought = plugins.load(framework)
+    if brought:
+        return brought
+    known = ("numpy", *FRAMEWORKS, *sorted(plugins.names()))
     if framework not in known:
         raise UsageError(
             f"unknown framework {framework!r}: expected one of {', '.join(known)}."
@@ -125,7 +133,8 @@ def _framework_of(target: object) -> str | None:
     family = target.__mro__ if isinstance(target, type) else type(target).__mro__
     modules = [getattr(target, "__module__", None), *(base.__module__ for base in family)]
     roots = [str(module).partition(".")[0] for module in modules]
-    return next((root for root in roots if root in FRAMEWORKS), None)
+    known = _frameworks()
+    return next((root for root in roots if root in known), None)
 
 
 def _name(target: object) -> str:
