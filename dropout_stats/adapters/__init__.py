@@ -17,7 +17,19 @@ from dropout_stats.target import Target
 
 # The root package of a framework, and the adapter that knows it. A class belongs to the first
 # framework among its bases, a function to that of its module; everything else to its arrays.
-FRAMEWORKS = ("torch", "equinox", "flax", "jax", "numpy_ml")
+FRAMEWORKS = (
+    "torch",
+    "equinox",
+    "flax",
+    "jax",
+    "mlx",
+    "numpy_ml",
+    "onnx",
+    "onnxruntime",
+    "thinc",
+)
+# How the package is called where it is installed from, if it has another name there.
+_PACKAGES = {"mlx": "mlx[cpu]"}
 
 
 def adapt(target: object, *, framework: str | None = None, **options: Any) -> Target:
@@ -122,10 +134,11 @@ def _adapter(framework: str) -> Any:
     try:
         return importlib.import_module(f"dropout_stats.adapters.{framework}")
     except ImportError as error:
-        package = (error.name or framework).replace("_", "-")
+        root = (error.name or framework).partition(".")[0]
+        package = _PACKAGES.get(root, root.replace("_", "-"))
         raise HarnessError(
             f"the adapter for {framework} needs a package that is not installed: "
-            f"pip install {package}"
+            f"pip install {shlex.quote(package)}"
         ) from error
 
 

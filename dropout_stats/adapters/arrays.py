@@ -23,8 +23,9 @@ _ADAPTERS = {
     "jaxlib": "jax",
     "equinox": "jax",
     "flax": "jax",
+    "mlx": "mlx",
 }
-_ARRAYS = ("ndarray", "Tensor", "Array")
+_ARRAYS = ("ndarray", "Tensor", "Array", "array")
 _DEPTH = 2  # functions that the code calls, and those that they call
 
 

@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 
 import dropout_stats
+from dropout_stats import adapters
 
 PACKAGE = Path(dropout_stats.__file__).parent
 
@@ -120,7 +121,7 @@ MAY_IMPORT = {
     },
     "__main__": {"cli"},
 }
-FRAMEWORKS = {"torch", "jax", "flax", "equinox", "numpy_ml", "keras", "tensorflow"}
+FRAMEWORKS = {*adapters.FRAMEWORKS, "keras", "tensorflow"}
 
 
 def room(module):
