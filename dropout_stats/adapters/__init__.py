@@ -21,15 +21,17 @@ FRAMEWORKS = (
     "torch",
     "equinox",
     "flax",
+    "haiku",
     "jax",
     "mlx",
     "numpy_ml",
     "onnx",
     "onnxruntime",
+    "penzai",
     "thinc",
 )
 # How the package is called where it is installed from, if it has another name there.
-_PACKAGES = {"mlx": "mlx[cpu]"}
+_PACKAGES = {"haiku": "dm-haiku", "mlx": "mlx[cpu]"}
 
 
 def adapt(target: object, *, framework: str | None = None, **options: Any) -> Target:

@@ -160,7 +160,7 @@ def _annotated(found: Any) -> tuple[str, str] | None:
 
 def _array_of(hint: Any) -> str | None:
     kind = get_origin(hint) or hint
-    known = getattr(kind, "__name__", None) in _ARRAYS
+    known = str(getattr(kind, "__name__", "")).rpartition(".")[2] in _ARRAYS  # jaxlib._jax.Array
     return _ADAPTERS.get(_root(kind)) if known else None
 
 
