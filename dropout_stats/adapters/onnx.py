@@ -58,6 +58,7 @@ def adapt(target: Any, name: str) -> Target:
     return Target(
         train=node.train,
         evaluate=node.evaluate,
+        convert=lambda x: x,  # it takes the arrays of NumPy
         name=name,
         law=LAW,
         conventions=CONVENTIONS,

@@ -42,6 +42,7 @@ def adapt(target: Any, name: str, *, provider: str = "CPUExecutionProvider") -> 
     return Target(
         train=node.train,
         evaluate=node.evaluate,
+        convert=lambda x: x,  # it takes the arrays of NumPy
         seed=node.seed,
         name=name,
         law=shared.LAW,

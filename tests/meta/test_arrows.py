@@ -79,6 +79,7 @@ MAY_IMPORT = {
         "results",
         "errors",
     },
+    "selftest": {"call", "callables", "inputs", "laws", "planning", "target", *LEAVES},
     "diagnose": {"laws", "results", "dtypes"},
     "report": {"results", "errors"},
     "api": {
@@ -93,6 +94,7 @@ MAY_IMPORT = {
         "report",
         "results",
         "run",
+        "selftest",
         "settling",
         "target",
         "through",
