@@ -18,6 +18,8 @@ GROUPS = {
     "light": ("mlx", "numpy_ml", "onnx", "onnxruntime", "thinc"),
     "jax": ("equinox", "flax", "haiku", "jax", "penzai"),
     "torch": ("torch",),
+    "tensorflow": ("tensorflow",),
+    "paddle": ("paddle",),
 }
 
 

@@ -193,6 +193,7 @@ def test_the_command_says_it_in_lines_and_in_its_status(
     assert expected[1] in done.output
 
 
+@pytest.mark.filterwarnings("default")  # imports of frameworks warn
 @pytest.mark.parametrize(
     "spec",
     [
@@ -204,6 +205,9 @@ def test_the_command_says_it_in_lines_and_in_its_status(
         pytest.param("flax.linen:Dropout", marks=pytest.mark.framework("flax")),
         pytest.param("haiku:dropout", marks=pytest.mark.framework("haiku")),
         pytest.param("penzai.nn.dropout:StochasticDropout", marks=pytest.mark.framework("penzai")),
+        pytest.param("tensorflow.nn:dropout", marks=pytest.mark.framework("tensorflow")),
+        pytest.param("paddle.nn:Dropout", marks=pytest.mark.framework("paddle")),
+        pytest.param("paddle.nn:Dropout2D", marks=pytest.mark.framework("paddle")),
         pytest.param("mlx.nn:Dropout", marks=pytest.mark.framework("mlx")),
         pytest.param("mlx.nn:Dropout3d", marks=pytest.mark.framework("mlx")),
         pytest.param("thinc.api:Dropout", marks=pytest.mark.framework("thinc")),

@@ -27,11 +27,18 @@ FRAMEWORKS = (
     "numpy_ml",
     "onnx",
     "onnxruntime",
+    "paddle",
     "penzai",
+    "tensorflow",
     "thinc",
 )
 # How the package is called where it is installed from, if it has another name there.
-_PACKAGES = {"haiku": "dm-haiku", "mlx": "mlx[cpu]"}
+_PACKAGES = {
+    "haiku": "dm-haiku",
+    "mlx": "mlx[cpu]",
+    "paddle": "paddlepaddle",
+    "tensorflow": "tensorflow-cpu",
+}
 
 
 def adapt(target: object, *, framework: str | None = None, **options: Any) -> Target:

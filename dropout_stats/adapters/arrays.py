@@ -24,6 +24,8 @@ _ADAPTERS = {
     "equinox": "jax",
     "flax": "jax",
     "mlx": "mlx",
+    "paddle": "paddle",
+    "tensorflow": "tensorflow",
 }
 _ARRAYS = ("ndarray", "Tensor", "Array", "array")
 _DEPTH = 2  # functions that the code calls, and those that they call

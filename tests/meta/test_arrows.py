@@ -123,7 +123,7 @@ MAY_IMPORT = {
     },
     "__main__": {"cli"},
 }
-FRAMEWORKS = {*adapters.FRAMEWORKS, "keras", "tensorflow"}
+FRAMEWORKS = {*adapters.FRAMEWORKS, "keras"}
 
 
 def room(module):
