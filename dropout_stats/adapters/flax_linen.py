@@ -7,9 +7,11 @@ from typing import Any
 
 import jax.numpy as jnp
 from flax import linen
+from flax.errors import FlaxError
 
 from dropout_stats.adapters import jax as shared
-from dropout_stats.adapters.bridge import Bridge, declared_law
+from dropout_stats.adapters.bridge import declared_law
+from dropout_stats.adapters.rehearsal import first_output
 from dropout_stats.callables import parameters_of
 from dropout_stats.conventions import Conventions
 from dropout_stats.errors import HarnessError
@@ -35,7 +37,7 @@ def adapt_layer(target: Any, name: str) -> Target:
     """Adapt a class of modules without parameters."""
     law = declared_law(target, "flax", LAWS, name)
     if law:
-        return _bridge(CONVENTIONS).of_function(_dropout(target), name, law=law)
+        return shared.bridge_of(CONVENTIONS).of_function(_dropout(target), name, law=law)
     mode = read_mode(name, parameters_of(target.__call__), target.__call__)
     if mode is None:
         raise HarnessError(
@@ -47,7 +49,7 @@ def adapt_layer(target: Any, name: str) -> Target:
         )
     undeclared = Conventions(dtypes=("float32",), randomness="key", max_shapes=shared.MAX_SHAPES)
     train, evaluate = _applied(mode, mode.training), _applied(mode, mode.evaluation)
-    return _bridge(undeclared).of_layer_class(
+    made = shared.bridge_of(undeclared).of_layer_class(
         target,
         name,
         train=train,
@@ -56,24 +58,20 @@ def adapt_layer(target: Any, name: str) -> Target:
         evaluate_vjp=lambda layer, x, dy: shared.vjp(lambda v: evaluate(layer, v), x, dy),
         operations=lambda layer, x: shared.operations(lambda v: evaluate(layer, v), x),
     )
+    try:
+        first_output(made)
+    except FlaxError as error:
+        raise HarnessError(
+            f"{name} was applied without parameters, and raised {type(error).__name__}: make a "
+            "function (x, rate, key, deterministic) that applies it to those that it needs"
+        ) from error
+    return made
 
 
 def adapt_attention(target: Any, name: str) -> Target:
     """Adapt the function that returns the weights of an attention, dropped."""
     law = declared_law(target, "flax", LAWS, name)
-    return _bridge(_WEIGHTS).of_function(_weights(target), name, law=law)
-
-
-def _bridge(conventions: Conventions) -> Bridge:
-    return Bridge(
-        to_native=jnp.asarray,
-        to_numpy=shared.to_numpy,
-        to_key=shared.to_key,
-        vjp=shared.vjp,
-        lanes=shared.lanes,
-        operations=shared.operations,
-        conventions=conventions,
-    )
+    return shared.bridge_of(_WEIGHTS).of_function(_weights(target), name, law=law)
 
 
 def _dropout(layer: Any) -> Any:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import jax.numpy as jnp
-
 from dropout_stats.adapters import jax as shared
-from dropout_stats.adapters.bridge import Bridge, declared_law
+from dropout_stats.adapters.bridge import declared_law
 from dropout_stats.errors import HarnessError
 from dropout_stats.laws import AnyLaw, Inverted
 from dropout_stats.target import Target
@@ -27,14 +25,4 @@ def adapt(target: Any, name: str) -> Target:
             "        apply = haiku.transform(lambda x: ...).apply\n"
             "        return apply({}, key, x)"
         )
-    bridge = Bridge(
-        to_native=jnp.asarray,
-        to_numpy=shared.to_numpy,
-        to_key=shared.to_key,
-        vjp=shared.vjp,
-        lanes=shared.lanes,
-        operations=shared.operations,
-        conventions=CONVENTIONS,
-        optional_key=True,
-    )
-    return bridge.of_function(target, name, law=law)
+    return shared.bridge_of(CONVENTIONS).of_function(target, name, law=law)

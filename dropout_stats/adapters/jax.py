@@ -25,18 +25,24 @@ CONVENTIONS = Conventions(
 
 def adapt(target: Any, name: str) -> Target:
     """Adapt a function of a JAX array and the rate, or a class whose constructor takes the rate."""
-    bridge = Bridge(
+    bridge = bridge_of(Conventions(dtypes=("float32",), max_shapes=MAX_SHAPES))
+    if isinstance(target, type):
+        return bridge.of_layer_class(target, name)
+    return bridge.of_function(target, name)
+
+
+def bridge_of(conventions: Conventions) -> Bridge:
+    """Return the bridge of a framework whose calls take their key, and change nothing."""
+    return Bridge(
         to_native=jnp.asarray,
         to_numpy=to_numpy,
         to_key=to_key,
         vjp=vjp,
+        lanes=lanes,
         operations=operations,
         optional_key=True,
-        conventions=Conventions(dtypes=("float32",), max_shapes=MAX_SHAPES),
+        conventions=conventions,
     )
-    if isinstance(target, type):
-        return bridge.of_layer_class(target, name)
-    return bridge.of_function(target, name)
 
 
 def to_numpy(y: Any) -> Any:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from penzai import pz
 
 from dropout_stats.adapters import jax as shared
-from dropout_stats.adapters.bridge import Bridge, declared_law
+from dropout_stats.adapters.bridge import declared_law
 from dropout_stats.errors import HarnessError
 from dropout_stats.laws import AnyLaw, Inverted
 from dropout_stats.target import Target
@@ -23,16 +23,15 @@ def adapt(target: Any, name: str) -> Target:
             f"{name} is no layer that derives from penzai.pz.nn.StochasticDropout: wrap it in a "
             "function (x, rate, key) of your own"
         )
-    bridge = Bridge(
-        to_native=jnp.asarray,
-        to_numpy=shared.to_numpy,
-        to_key=shared.to_key,
-        vjp=shared.vjp,
-        lanes=shared.lanes,
-        operations=shared.operations,
-        conventions=shared.CONVENTIONS,
-    )
-    return bridge.of_function(_called(target), name, law=declared_law(target, "penzai", LAWS, name))
+    try:
+        target(0.5)
+    except TypeError as error:
+        raise HarnessError(
+            f"{name} cannot be built from a rate alone ({error}): wrap it in a function "
+            "(x, rate, key) of your own"
+        ) from error
+    law = declared_law(target, "penzai", LAWS, name)
+    return shared.bridge_of(shared.CONVENTIONS).of_function(_called(target), name, law=law)
 
 
 def _called(layer: Any) -> Any:

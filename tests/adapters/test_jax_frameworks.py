@@ -90,6 +90,34 @@ def test_a_users_own_linen_module_right_and_wrong():
         ds.adapt(NoMode)
 
 
+@flax_only
+def test_a_linen_module_with_parameters_is_not_accused():
+    from flax import linen
+
+    class Layer(linen.Module):
+        rate: float
+
+        @linen.compact
+        def __call__(self, x, train: bool):
+            return linen.Dropout(self.rate, deterministic=not train)(linen.Dense(5)(x))
+
+    with pytest.raises(ds.HarnessError, match="applied without parameters"):
+        ds.check(Layer)
+
+
+@penzai_only
+def test_a_penzai_layer_that_needs_more_than_a_rate_is_not_accused():
+    from penzai import pz
+
+    @pz.pytree_dataclass(has_implicitly_inherited_fields=True)
+    class Layer(pz.nn.StochasticDropout):
+        def __init__(self, drop_rate, axis):
+            pass
+
+    with pytest.raises(ds.HarnessError, match="cannot be built from a rate alone"):
+        ds.check(Layer)
+
+
 @penzai_only
 def test_a_users_own_penzai_layer_that_does_not_scale():
     import jax.numpy as jnp
