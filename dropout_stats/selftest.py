@@ -50,7 +50,8 @@ class Remark:
     blame: Blame | None = None
 
     def __str__(self) -> str:
-        return f"{self.blame or 'ok'}: {self.question}: {self.said}"
+        said = " ".join(self.said.split())  # an error may have several lines
+        return f"{self.blame or 'ok'}: {self.question}: {said}"
 
 
 def ask_all(plan: Plan, target: Target) -> tuple[Remark, ...]:
@@ -209,12 +210,12 @@ def _gradient(bench: _Bench) -> Iterator[Remark]:
     if not bench.caller.can_differentiate:
         yield Remark(question, "not asked: the adapter gives no backward pass")
         return
-    yield _pass(
-        bench,
-        question,
-        bench.dtypes[0],
-        lambda x: bench.caller.vjp(x, np.ones_like(x), bench.rate)[1],
-    )
+
+    def gradient(x: Array) -> Array:
+        output = dtypes.as_dtype(bench.plan.conventions.output_dtype(x.dtype.name))
+        return bench.caller.vjp(x, np.ones(x.shape, output), bench.rate)[1].astype(output)
+
+    yield _pass(bench, question, bench.dtypes[0], gradient)
 
 
 def _pass(bench: _Bench, question: str, dtype: str, ask: Callable[[Array], Array]) -> Remark:
@@ -240,8 +241,12 @@ def _pass(bench: _Bench, question: str, dtype: str, ask: Callable[[Array], Array
 def _seeds(bench: _Bench) -> Iterator[Remark]:
     word = "key" if bench.plan.conventions.randomness == "key" else "seed"
     question = f"the {word} reaches the noise"
-    if not bench.trains or not bench.caller.can_restart:
-        why = "the target takes neither a seed nor a key" if bench.trains else _UNANSWERED
+    why = None if bench.trains else _UNANSWERED
+    if bench.plan.conventions.randomness == "unspecified":
+        why = "nothing is declared about the randomness"
+    elif not bench.caller.can_restart:
+        why = "the target takes neither a seed nor a key"
+    if why:
         yield Remark(question, f"not asked: {why}")
         return
     try:

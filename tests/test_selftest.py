@@ -109,6 +109,27 @@ def test_an_adapter_whose_seed_ignores_its_number(made):
     assert found == {"the seed reaches the noise": "adapter"}
 
 
+def test_nothing_is_asked_of_randomness_of_which_nothing_is_declared(made):
+    target = reached(made, seed=lambda number: None, **held_to(randomness="unspecified"))
+    assert not blamed(target)
+
+
+def test_the_gradient_of_a_wider_output_is_that_of_its_input(made):
+    def vjp(x, dy, rate):
+        assert dy.dtype == np.float64
+        return x.astype(np.float64), x
+
+    changes = {"train": made.promotes, "evaluate": None, "vjp": vjp}
+    assert not blamed(reached(made, **changes, **held_to(compute_dtype="float64")))
+
+
+def test_a_remark_is_one_line(made):
+    def train(x, rate):
+        raise ValueError("several\nlines")
+
+    assert all(len(str(one).splitlines()) == 1 for one in ds.smoke(reached(made, train=train)))
+
+
 def test_an_adapter_that_declares_what_the_implementation_refuses(made):
     found = ds.smoke(reached(made, **held_to(dtypes=("float32", "float16"))))
     remark = next(one for one in found if one.blame)
