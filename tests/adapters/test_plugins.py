@@ -45,6 +45,7 @@ def install(tmp_path, monkeypatch):
     def installed(name, points, **modules):
         made.update(modules)
         for module, text in modules.items():
+            sys.modules.pop(module, None)  # the documentation has some of these names, too
             (tmp_path / f"{module}.py").write_text(text)
         info = tmp_path / f"{name.replace('-', '_')}-1.2.dist-info"
         info.mkdir()
