@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dropout_stats.errors import UsageError
-from dropout_stats.laws import AnyLaw, is_indirect
+from dropout_stats.laws import AnyLaw, is_dependent, is_indirect
 from dropout_stats.laws.reading import Array
 from dropout_stats.values import number, require
 
@@ -44,7 +44,7 @@ def variance_shift(
 
     """
     require(0 <= number("rate", rate) < 1, "rate", rate, "in [0, 1)")
-    if is_indirect(law) or not law.sharing.is_trivial:
+    if is_indirect(law) or is_dependent(law) or not law.sharing.is_trivial:
         raise UsageError(f"{law} is no factor of single elements: there is no closed form for it")
     x = np.asarray(inputs, np.float64)
     w = np.eye(x.shape[-1]) if weights is None else np.asarray(weights, np.float64)

@@ -65,6 +65,11 @@ class Caller:
         return self._target.evaluate_vjp is not None
 
     @property
+    def has_peers(self) -> bool:
+        """Whether the target offers peers."""
+        return self._target.peers is not None
+
+    @property
     def can_trace(self) -> bool:
         """Whether the operations of the evaluation pass can be asked for."""
         return self._target.operations is not None

@@ -19,6 +19,7 @@ Randomness = Literal["global", "key", "owned", "none", "unspecified"]
 IdleDraws = Literal["unspecified", "none"]
 Independence = Literal["unspecified", "independent"]
 UpstreamGradient = Literal["unchanged", "consumed"]
+Peers = Literal["independent", "same"]
 EvaluationGraph = Literal["unspecified", "empty"]
 _ALLOWED: dict[str, tuple[str | None, ...]] = {
     "rate_argument": (None, *get_args(RateArgument)),
@@ -30,6 +31,7 @@ _ALLOWED: dict[str, tuple[str | None, ...]] = {
     "idle_draws": get_args(IdleDraws),
     "threads": get_args(Independence),
     "workers": get_args(Independence),
+    "peers": get_args(Peers),
     "dy": get_args(UpstreamGradient),
     "evaluation_graph": get_args(EvaluationGraph),
 }
@@ -56,6 +58,8 @@ class Conventions:
         idle_draws: `"none"`: evaluation passes, and training passes at rate 0, draw nothing.
         threads: `"independent"`: calls in several threads at once draw masks of their own.
         workers: `"independent"`: so do forked processes.
+        peers: `"independent"`: the peers of `Target.peers` draw masks of their own; `"same"`: they
+            must agree, as ranks do that hold copies of one activation.
         dy: `"consumed"`: the backward pass may write into the gradient that it is handed.
         evaluation_graph: `"empty"`: the traced evaluation pass holds no operation, where the law
             makes it the identity.
@@ -78,6 +82,7 @@ class Conventions:
     idle_draws: IdleDraws = "unspecified"
     threads: Independence = "unspecified"
     workers: Independence = "unspecified"
+    peers: Peers = "independent"
     dy: UpstreamGradient = "unchanged"
     evaluation_graph: EvaluationGraph = "unspecified"
     rates: tuple[float, ...] | None = None

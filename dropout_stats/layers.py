@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from dropout_stats.callables import constants_of, parameters_of
 from dropout_stats.errors import HarnessError
 from dropout_stats.modes import WORDED, Mode, not_understood, read_mode, read_words
-from dropout_stats.signatures import find_input, numpy_key, read_key
+from dropout_stats.signatures import KeyedCall, Wrapper, find_input, numpy_key, read_key
 
 _ATTRIBUTES = ("training", "is_training", "train_mode")
 
@@ -135,6 +135,7 @@ class LayerCalls:
         optional_key: whether a parameter for randomness is filled even where it has a default.
         switch: `switch(layer, evaluation) -> layer in that mode`, for layers that are not changed
             in place; it gives None where the layer has no mode.
+        wrapper: what each training pass is entered through, once for each layer; None: nothing.
 
     """
 
@@ -147,6 +148,8 @@ class LayerCalls:
     to_key: Callable[[str, int], Any] = numpy_key
     optional_key: bool = False
     switch: Callable[[Any, bool], Any] | None = None
+    wrapper: Wrapper | None = None
+    _entered: dict[float, KeyedCall] = field(default_factory=dict)
     _layers: dict[float, Any] = field(default_factory=dict)
     _entries: dict[tuple[float, bool], Entry] = field(default_factory=dict)
 
@@ -190,6 +193,7 @@ class LayerCalls:
         """Forget the layers (their generators may start at construction) and seed."""
         self._layers.clear()
         self._entries.clear()
+        self._entered.clear()
         if self.on_seed:
             self.on_seed(number)
 
@@ -230,7 +234,11 @@ class LayerCalls:
         if key is None and self._key(entry):
             key = 0  # an evaluation pass has no use for it
         native = None if key is None or entry.key is None else self.to_key(entry.key, key)
-        return entry(x, evaluation=evaluation, key=native)
+        if evaluation or self.wrapper is None:
+            return entry(x, evaluation=evaluation, key=native)
+        if rate not in self._entered:
+            self._entered[rate] = self.wrapper(lambda v, k: entry(v, evaluation=False, key=k))
+        return self._entered[rate](x, native)
 
     def _entry(self, rate: float, evaluation: bool) -> Entry:
         layer = self.layer(rate)

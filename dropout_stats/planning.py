@@ -198,8 +198,9 @@ def _readable(
     law: Indirect, conventions: Conventions, asked: tuple[str, ...] | None
 ) -> Conventions:
     """Leave out what cannot be told of noise that is no factor: half precision, other rates."""
-    halves = [name for name in asked or () if name in HALVES]
-    kept = tuple(name for name in conventions.dtypes if name not in HALVES)
+    unread = () if law.in_half else HALVES
+    halves = [name for name in asked or () if name in unread]
+    kept = tuple(name for name in conventions.dtypes if name not in unread)
     if halves or not kept:
         raise UsageError(
             f"under the law {law} noise is read from differences, which have too few digits in "

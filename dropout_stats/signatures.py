@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -55,6 +55,10 @@ _GENERATORS = ("rng", "generator")
 _KEYS = ("key", "seed", *_GENERATORS, "rng_key", "prng_key", "dropout_key", "dropout_rng")
 
 Parameters = Mapping[str, inspect.Parameter]
+# A pass at one rate: of the input and of what it takes as randomness; and how it is entered, by a
+# compiler for one.
+KeyedCall: TypeAlias = Callable[[Any, Any], Any]
+Wrapper: TypeAlias = Callable[[KeyedCall], KeyedCall]
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ class FunctionCalls:
         positional: the parameters that can only be given by position, with their defaults, up to
             the last that is given.
         notes: what else was read and is not plain, for the report.
+        wrapper: what each training pass is entered through, once for each rate; None: nothing.
 
     """
 
@@ -98,10 +103,20 @@ class FunctionCalls:
     key: str | None = None
     positional: tuple[tuple[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
+    wrapper: Wrapper | None = None
+    _entered: dict[float, KeyedCall] = field(default_factory=dict, repr=False, compare=False)
 
     def train(self, x: Any, rate: float, key: Any = None) -> Any:
         """One training pass."""
-        return self._call(x, rate, key, {self.mode.name: self.mode.training} if self.mode else {})
+
+        def call(v: Any, k: Any) -> Any:
+            return self._call(v, rate, k, {self.mode.name: self.mode.training} if self.mode else {})
+
+        if self.wrapper is None:
+            return call(x, key)
+        if rate not in self._entered:
+            self._entered[rate] = self.wrapper(call)
+        return self._entered[rate](x, key)
 
     def evaluate(self, x: Any, rate: float, key: Any = None) -> Any:
         """One evaluation pass; only where there is a parameter for the mode."""

@@ -15,6 +15,7 @@ from dropout_stats import checks, dtypes
 from dropout_stats.checks.check import StreamKind
 from dropout_stats.checks.context import Place, plan_tests
 from dropout_stats.checks.dispersion import row_length
+from dropout_stats.checks.peers import PEERS
 from dropout_stats.checks.stream import CALLS_FOR_POOL, Setting, bit_departure
 from dropout_stats.conventions import Conventions
 from dropout_stats.evidence.budget import Share, split
@@ -22,6 +23,7 @@ from dropout_stats.evidence.dispersion import resolvable_factor
 from dropout_stats.evidence.repeats import chance_of_repeat, pool_excluded_by
 from dropout_stats.evidence.sizes import CONFORMING_FACTOR, cap, fixed_sample
 from dropout_stats.laws import AnyLaw
+from dropout_stats.laws.dependent import agreement
 from dropout_stats.laws.sharing import Sharing
 from dropout_stats.options import DEFAULT_RESOLUTION, Asked
 from dropout_stats.results import place_name
@@ -42,7 +44,6 @@ _FEWEST_LOOKS = 8  # by the expected end
 _LEAST_SHORT_CALLS = 128  # a unit that is never dropped shows by then
 _ODD_UNITS = 4099  # a prime: blocks of any size leave a tail
 _TINY_CALLS, _TINY_UNITS = 1024, (2, 3, 4)
-_PEERS = 4
 _CAP = 6  # times the expected calls, where the rate does not say
 
 
@@ -147,9 +148,9 @@ def _special(
     sharing, rates, resolution = law.sharing, sorted(inner(asked.rates)), asked.resolution
     middle = rates[len(rates) // 2]
     calls = max(_LEAST_SHORT_CALLS, int(_SHORT_CALLS * min(1, DEFAULT_RESOLUTION / resolution)))
-    if target.peers:
-        one = form(sharing, _SHORT_UNITS // _PEERS, conventions.ndims)
-        peers = Form((_PEERS, *one.shape), (_PEERS, *one.draws))
+    if target.peers and conventions.peers == "independent":
+        one = form(sharing, _SHORT_UNITS // PEERS, conventions.ndims)
+        peers = Form((PEERS, *one.shape), (PEERS, *one.draws))
         yield _Draft("peers", "peers", middle, dtype, resolution, peers, calls)
     if asked.shapes or conventions.max_shapes is not None:
         return
@@ -198,7 +199,7 @@ def _planned(
         resolution=draft.resolution,
         departure=departure,
         factors=_factors(place, cap_calls),
-        pool=_pool(expected, cap_calls, units, keep_prob, power),
+        pool=_pool(expected, cap_calls, _agreement(draft, law, shape), power),
         tests={
             check.id: tuple(
                 plan_tests(check.context, Place(draws, q, expected), scale, power_of_one)
@@ -236,9 +237,15 @@ def _factor(units: int, keep_prob: float, expected: int, most: int) -> float:
     return factor if math.isfinite(factor) else resolvable_factor(units, keep_prob, most // 2)
 
 
-def _pool(expected: int, cap_calls: int, units: int, keep_prob: float, power: float) -> float:
+def _agreement(draft: _Draft, law: AnyLaw, shape: tuple[int, ...]) -> float:
+    """The log-probability that the masks of two calls agree; of all their peers together."""
+    peers, own = (shape[0], shape[1:]) if draft.kind == "peers" else (1, shape)
+    return peers * agreement(law, own, draft.rate)
+
+
+def _pool(expected: int, cap_calls: int, log_agreement: float, power: float) -> float:
     """The pool of masks to exclude; 0 where correct masks are so short that they repeat, too."""
-    if chance_of_repeat(cap_calls, units, keep_prob) > _REPEATS_BY_CHANCE:
+    if chance_of_repeat(cap_calls, log_agreement) > _REPEATS_BY_CHANCE:
         return 0.0
     return pool_excluded_by(min(expected, CALLS_FOR_POOL), power)
 

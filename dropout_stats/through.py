@@ -52,9 +52,10 @@ class _Asked:
         y, dx = map(np.asarray, answer)
         if y.shape != x.shape or dx.shape != x.shape:
             return answer
+        rate = self._rate(argument)
         return (
-            self._law.judge(handed.x, y, self._rate(argument)),
-            self._law.judge_gradient(handed.x, y, dx),
+            self._law.judge(handed.x, y, rate),
+            self._law.judge_gradient(handed.x, y, dx, rate),
         )
 
     def apply(self, x: Array, noise: Array, argument: float) -> Any:
@@ -63,7 +64,9 @@ class _Asked:
 
     def peers(self, x: Array, argument: float, count: int, **key: int) -> Any:
         answer = _given(self._target.peers)(self._law.hand(x), argument, count, **key)
-        return self._judged(np.broadcast_to(x, (count, *x.shape)), answer, argument)
+        if not hasattr(answer, "__array__") or np.shape(answer) != (count, *x.shape):
+            return answer
+        return np.stack([self._judged(x, one, argument) for one in np.asarray(answer)])
 
     def _rate(self, argument: float) -> float:
         return self._conventions.from_rate(float(argument))  # 1 - rate is its own inverse

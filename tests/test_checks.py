@@ -113,8 +113,10 @@ def test_without_evaluation_gradient_apply_the_checks_do_not_apply():
         "randomness.idle",
         "randomness.threads",
         "randomness.forks",
+        "peers.agree",
         "moments.enumerated",
         "support.returned_mask",
+        "support.count",
         "support.shared_draw",
         "interface.invalid_rate",
     }

@@ -86,6 +86,7 @@ WRONG_CONVENTIONS = {
     "idle_draws": [None, False, "no"],
     "threads": [None, True, "independant"],
     "workers": [None, True, "independant"],
+    "peers": [None, False, "equal"],
     "dy": [None, False, "overwritten"],
     "evaluation_graph": [None, True, "none"],
     "ndims": [3, "2", (2,), (2, 3, 4), (3, 2), (-1, 2), (2.0, 3), (True, 2), "23", None],

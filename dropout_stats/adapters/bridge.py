@@ -11,7 +11,7 @@ import numpy as np
 from dropout_stats.adapters.rehearsal import evaluates, require
 from dropout_stats.callables import name_of, parameters_of
 from dropout_stats.conventions import Conventions
-from dropout_stats.errors import HarnessError
+from dropout_stats.errors import HarnessError, UsageError, did_you_mean
 from dropout_stats.laws import AnyLaw
 from dropout_stats.laws.reading import Array
 from dropout_stats.layers import Abilities, LayerCalls
@@ -19,6 +19,7 @@ from dropout_stats.modes import Mode, not_understood
 from dropout_stats.signatures import (
     FunctionCalls,
     RateParameter,
+    Wrapper,
     numpy_key,
     read_function,
     read_key,
@@ -58,6 +59,21 @@ def declared_law(target: Any, root: str, known: Mapping[str, AnyLaw], name: str)
     )
 
 
+def wrapper_of(wrap: str | None, known: Mapping[str, Wrapper]) -> Wrapper | None:
+    """The wrapper of a name; None: none.
+
+    Raises:
+        UsageError: the framework's adapter cannot enter such a wrapper.
+
+    """
+    if wrap is not None and wrap not in known:
+        raise UsageError(
+            f"wrap must be one of {', '.join(known)}, which this adapter can enter, got {wrap!r}."
+            f"{did_you_mean(str(wrap), known)}"
+        )
+    return known[wrap] if wrap else None
+
+
 class _Constructor(NamedTuple):
     """The parameters of a constructor that are filled."""
 
@@ -83,6 +99,7 @@ class Bridge:
             the framework does not trace.
         conventions: what every target of the framework shares.
         optional_key: whether a call gets its randomness even where that has a default.
+        wrapper: what training passes are entered through, such as a compiler; None: nothing.
 
     """
 
@@ -96,6 +113,7 @@ class Bridge:
     operations: Callable[[Callable[[Any], Any], Any], Sequence[str]] | None = None
     conventions: Conventions = field(default_factory=Conventions)
     optional_key: bool = False
+    wrapper: Wrapper | None = None
 
     def of_function(
         self,
@@ -107,6 +125,7 @@ class Bridge:
     ) -> Target:
         """Make a target of a function `f(x, rate[, training][, key])`."""
         calls = read_function(function, optional_key=self.optional_key)
+        calls = replace(calls, wrapper=self.wrapper)
         conventions, notes = self._declare(calls.rate, notes)
         if calls.key:
             conventions = replace(conventions, randomness="key")
@@ -216,6 +235,7 @@ class Bridge:
             to_key=self.to_key,
             optional_key=self.optional_key,
             switch=calls.get("switch"),
+            wrapper=self.wrapper,
         )
 
     def _layer_vjp(self, made: LayerCalls) -> Callable[..., Any]:

@@ -15,14 +15,21 @@ from dropout_stats.laws import Inverted
 from dropout_stats.target import Target
 
 
-def adapt(target: Any, name: str) -> Target:
-    """Adapt an `equinox.Module` class."""
+def adapt(target: Any, name: str, *, wrap: str | None = None) -> Target:
+    """Adapt an `equinox.Module` class.
+
+    Args:
+        target: the class.
+        name: how reports call it.
+        wrap: what training passes are entered through, as for functions on JAX arrays.
+
+    """
     if not isinstance(target, type):
         raise HarnessError(
             f"{name} is no class: hand over the layer's class, or wrap it in a function (x, rate)"
         )
     law = declared_law(target, "equinox", {"Dropout": Inverted()}, name)
-    bridge = shared.bridge_of(shared.CONVENTIONS if law else Conventions())
+    bridge = shared.bridge_of(shared.CONVENTIONS if law else Conventions(), wrap)
     return bridge.of_layer_class(target, name, law=law, switch=_switch)
 
 

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from dropout_stats import dtypes
-from dropout_stats.adapters.bridge import Bridge, declared_law
+from dropout_stats.adapters.bridge import Bridge, declared_law, wrapper_of
 from dropout_stats.conventions import Conventions
-from dropout_stats.errors import HarnessError
+from dropout_stats.errors import HarnessError, UsageError
 from dropout_stats.laws import Alpha, AnyLaw, Inverted
 from dropout_stats.laws.reading import Array
 from dropout_stats.target import Target
@@ -57,6 +57,7 @@ def adapt(
     *,
     device: str = "cpu",
     compile: bool = False,  # noqa: A002 - torch's word
+    wrap: str | None = None,
 ) -> Target:
     """Adapt a class of layers, a `torch.autograd.Function`, or a function of a tensor and the rate.
 
@@ -65,6 +66,9 @@ def adapt(
         name: how reports call it.
         device: where the tensors live.
         compile: whether to judge it through `torch.compile`.
+        wrap: what training passes are entered through: `"checkpoint"` computes them again in the
+            backward pass, `"vmap"` maps them over the first axis, `"export"` runs the exported
+            program.
 
     """
     if isinstance(target, torch.nn.Module):
@@ -79,14 +83,58 @@ def adapt(
     if law and device == "cpu" and not compile:
         # Draws of the default generator hold its lock; a graph's first calls are another matter.
         conventions = replace(conventions, threads="independent")
-    if compile:
+    if compile or wrap == "export":
         conventions = replace(conventions, max_shapes=MAX_SHAPES)
-    bridge = _bridge(device, conventions, lanes=not compile)
+    if wrap == "vmap":
+        conventions = _with_rows(conventions)
+    bridge = _bridge(device, conventions, lanes=not compile and not wrap)
+    bridge = replace(bridge, wrapper=wrapper_of(wrap, _WRAPPERS))
     if isinstance(target, type) and issubclass(target, torch.autograd.Function):
         target = _applied(target)
     if not isinstance(target, type):
         return bridge.of_function(_compiled(target) if compile else target, name, law=law)
     return bridge.of_layer_class(_compiled_layers(target) if compile else target, name, law=law)
+
+
+def _with_rows(conventions: Conventions) -> Conventions:
+    """Calls that have a first axis to be mapped over."""
+    low, high = conventions.ndims
+    if low > 1:
+        raise UsageError(
+            "wrap='vmap' maps over the samples of a batch, which this layer takes as a whole: "
+            "map it in a function (x, rate) of your own"
+        )
+    return replace(conventions, ndims=(1, high))
+
+
+def _checkpointed(call: Any) -> Any:
+    from torch.utils.checkpoint import checkpoint
+
+    return lambda x, key: checkpoint(lambda v: call(v, key), x, use_reentrant=False)
+
+
+def _mapped(call: Any) -> Any:
+    return lambda x, key: torch.func.vmap(lambda row: call(row, key), randomness="different")(x)
+
+
+def _exported(call: Any) -> Any:
+    """The exported program of each shape and type."""
+    programs: dict[Any, Any] = {}
+
+    class Module(torch.nn.Module):  # type: ignore[misc]  # torch has no types here
+        def forward(self, x: torch.Tensor) -> Any:
+            return call(x, None)
+
+    def run(x: torch.Tensor, key: Any) -> Any:  # noqa: ARG001 - a program draws by itself
+        place = (tuple(x.shape), x.dtype)
+        if place not in programs:
+            programs[place] = torch.export.export(Module(), (x.detach(),)).module()
+        return programs[place](x)
+
+    return run
+
+
+_WRAPPERS = {"checkpoint": _checkpointed, "vmap": _mapped, "export": _exported}
 
 
 def _compiled(function: Any) -> Any:

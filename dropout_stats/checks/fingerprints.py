@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from dropout_stats.checks.bench import Bench
+from dropout_stats.laws.dependent import agreement
 from dropout_stats.laws.reading import Array
 from dropout_stats.results import Finding
 
@@ -29,19 +30,19 @@ def mask_of(bench: Bench, x: Array, y: Array, rate: float) -> bytes:
 
 
 def calls_needed(bench: Bench, shape: tuple[int, ...], rate: float) -> int | None:
-    """Calls of this shape whose masks surely differ; None: too many."""
-    return calls_to_differ(bench.units(shape), bench.law.keep_probs(rate)[0])
+    """Calls of this shape whose masks, taken together, surely differ; None: too many."""
+    bits = bits_of(bench, shape, rate)
+    return None if bits * _MOST_CALLS < _SURELY_BITS else math.ceil(_SURELY_BITS / bits)
 
 
-def calls_to_differ(units: int, keep_prob: float) -> int | None:
-    """Calls whose masks, taken together, surely differ from fresh ones; None: too many.
+def bits_of(bench: Bench, shape: tuple[int, ...], rate: float) -> float:
+    """Two masks of this shape that are drawn by the law agree with probability 2^-bits or less."""
+    return -agreement(bench.law, shape, rate) / math.log(2)
 
-    Two masks of D units that are drawn by the law agree with probability (q^2 + (1 - q)^2)^D.
-    """
-    bits = -units * math.log2(keep_prob**2 + (1 - keep_prob) ** 2)
-    if bits * _MOST_CALLS < _SURELY_BITS:
-        return None
-    return math.ceil(_SURELY_BITS / bits)
+
+def surely_differ(bits: float) -> bool:
+    """Whether what agrees with probability 2^-bits does not agree by chance."""
+    return bits >= _SURELY_BITS
 
 
 def too_alike(shape: tuple[int, ...], rate: float) -> Finding:

@@ -22,9 +22,9 @@ def counts_of(reading: Reading) -> Counts:
 
 
 def departs(counts: Counts, keep_probs: Sequence[float]) -> bool:
-    """Whether no lawful probability makes such a share."""
-    evidence = surplus(counts.successes, counts.trials, np.array(keep_probs))
-    return float(evidence.min()) > SURELY
+    """Whether no probability makes such a share that is one of these, or lies between them."""
+    nearest = np.clip(counts.share, min(keep_probs), max(keep_probs))
+    return float(surplus(counts.successes, counts.trials, nearest)) > SURELY
 
 
 def differ(one: Counts, other: Counts) -> bool:

@@ -20,6 +20,7 @@ from dropout_stats.checks.differentiation import (
 from dropout_stats.checks.frequencies import departs
 from dropout_stats.checks.gradient import NO_BACKWARD
 from dropout_stats.evidence.bernoulli import Counts
+from dropout_stats.laws.dependent import keep_range
 from dropout_stats.laws.reading import Array
 from dropout_stats.results import Case, Evidence, Finding
 
@@ -62,7 +63,7 @@ def _at_zero(bench: Bench, case: Case) -> Finding:
         is_zero, got = sharing.first(at), sharing.first(one.dx != 0)
         zeros += Counts(int(is_zero.sum()), int((is_zero & got).sum()))
         others += Counts(int((~is_zero).sum()), int((~is_zero & got).sum()))
-    return _frequencies(zeros, others, bench.law.keep_probs(rate))
+    return _frequencies(zeros, others, keep_range(bench.law, bench.largest_shape, rate))
 
 
 def _passes_with_zeros(bench: Bench, case: Case) -> list[Pass]:

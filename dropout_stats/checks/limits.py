@@ -9,7 +9,7 @@ import numpy as np
 from dropout_stats.checks.bench import Bench
 from dropout_stats.checks.check import TWO_VALUED, Probe
 from dropout_stats.errors import TargetError
-from dropout_stats.laws.reading import Array
+from dropout_stats.laws.reading import Array, unravelled
 from dropout_stats.results import Case, Evidence, Finding
 
 _UNITS = 1 << 18  # a drop with chance 2e-5 a unit is seen with probability 0.99
@@ -28,9 +28,8 @@ def _rate_zero(bench: Bench, case: Case) -> Finding:
         units += reading.units
         evidence = Evidence(units, estimate=1 - reading.kept / reading.units)
         if reading.kept < reading.units:
-            place = int(np.argmin(reading.mask()))
-            draws = bench.law.sharing.draws(shape)
-            index = tuple(int(i) for i in np.unravel_index(place, draws))
+            mask = reading.mask().reshape(bench.law.sharing.kept_dims(shape))
+            index = unravelled(~mask)
             return Finding(
                 "fail",
                 f"{reading.units - reading.kept} of {reading.units} units were dropped at rate 0, "

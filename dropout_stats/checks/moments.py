@@ -28,7 +28,7 @@ from dropout_stats.checks.rate import (
     stands_by_calls,
 )
 from dropout_stats.checks.stream import Stream
-from dropout_stats.laws import is_two_valued, two_valued
+from dropout_stats.laws import is_dependent, is_two_valued, two_valued
 from dropout_stats.laws.reading import Array, kept_tolerance
 from dropout_stats.laws.sharing import Sharing
 from dropout_stats.results import Case, Evidence, Finding, Verdict
@@ -292,6 +292,10 @@ VARIANCE = _check(
 def _enumerated(bench: Bench, case: Case) -> Finding:
     if not bench.caller.can_apply:
         return Finding("not-applicable", "the target does not take its noise from outside (apply)")
+    if is_dependent(bench.law):
+        return Finding(
+            "not-applicable", "the law gives its masks no probability as of independent units"
+        )
     rate, dtype = case.rate or 0.0, case.dtype
     sharing = bench.law.sharing
     shape = _enumerated_shape(sharing, bench.conventions.ndims)

@@ -16,6 +16,7 @@ from dropout_stats.checks.complaint import Complaint
 from dropout_stats.checks.frequencies import SURELY
 from dropout_stats.errors import TargetError
 from dropout_stats.laws import is_two_valued
+from dropout_stats.laws.dependent import keep_range
 from dropout_stats.results import Case, Finding
 
 _KINDS = (math.nan, math.inf, -math.inf, -1.0)
@@ -41,12 +42,13 @@ def ask(bench: Bench, case: Case) -> Finding | None:
         seen = _look(bench, case, rate)
     except TargetError:
         return None  # refused, which the generated calls have recorded
-    complaint = _complaint(seen, rate, bench.conventions.dropped_nonfinite)
+    kept = keep_range(bench.law, bench.largest_shape, rate)
+    complaint = _complaint(seen, kept, bench.conventions.dropped_nonfinite)
     if complaint:
         where = f"train(x of shape {bench.largest_shape} {case.dtype}, rate={rate:g})"
         return complaint.after(f"{where}: ").finding()
     if bench.conventions.dropped_nonfinite == "unspecified":
-        _observe(bench, seen, rate)
+        _observe(bench, seen, kept)
     return None
 
 
@@ -67,11 +69,13 @@ def _look(bench: Bench, case: Case, rate: float) -> _Seen:
     )
 
 
-def _complaint(seen: _Seen, rate: float, declared: str) -> Complaint | None:
-    some_kept, some_dropped = (
-        -units * math.log(missing) > SURELY
-        for units, missing in ((seen.nan, rate), (seen.nan, 1 - rate))
-    )
+def _surely(units: int, missing: float) -> bool:
+    """Whether so many units have one that is not missing, with so large a probability each."""
+    return units > 0 and (missing == 0 or -units * math.log(missing) > SURELY)
+
+
+def _complaint(seen: _Seen, kept: tuple[float, ...], declared: str) -> Complaint | None:
+    some_kept, some_dropped = (_surely(seen.nan, p) for p in (1 - min(kept), max(kept)))
     if some_kept and seen.nan_zero == seen.nan:
         return Complaint(f"all of {seen.nan} NaN became 0; those that are kept must stay NaN")
     if some_kept and not seen.infinite_kept:
@@ -87,8 +91,8 @@ def _complaint(seen: _Seen, rate: float, declared: str) -> Complaint | None:
     return None
 
 
-def _observe(bench: Bench, seen: _Seen, rate: float) -> None:
-    if -seen.nan * math.log1p(-rate) <= SURELY:
+def _observe(bench: Bench, seen: _Seen, kept: tuple[float, ...]) -> None:
+    if not _surely(seen.nan, max(kept)):
         return
     nan = "becomes 0" if seen.nan_zero else "stays NaN"
     infinite = "becomes NaN" if seen.infinite_nan else "becomes 0"

@@ -9,11 +9,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dropout_stats.checks.bench import Bench
 from dropout_stats.checks.block import Block
+from dropout_stats.checks.check import Probe
 from dropout_stats.checks.context import Group, Place, copies
 from dropout_stats.checks.counted import counted
+from dropout_stats.checks.fingerprints import (
+    NO_NOISE,
+    calls_needed,
+    lacks_noise,
+    mask_of,
+    too_alike,
+)
 from dropout_stats.checks.pairs import COARSE_SIZE, PairTally, pair_group
 from dropout_stats.laws.reading import Array
+from dropout_stats.results import Case, Evidence, Finding
+
+PEERS = 4
 
 
 def _pairs(place: Place) -> list[tuple[int, int]]:
@@ -71,6 +83,55 @@ class Peers:
             return f"the same unit of peers {one} and {other}"
         one, other = _later_pairs(place)[cell - len(pairs)]
         return f"the same unit of peer {one} and, one call before, of peer {other}"
+
+
+def _agree(bench: Bench, case: Case) -> Finding:
+    if bench.conventions.peers != "same":
+        return Finding("not-applicable", "peers are not declared to agree: Conventions(peers=...)")
+    if not bench.caller.has_peers:
+        return Finding("not-applicable", "the target offers no peers")
+    rate, shape = case.rate or 0.0, bench.largest_shape
+    calls = calls_needed(bench, shape, rate)
+    if calls is None:
+        return too_alike(shape, rate)
+    bench.caller.seed(case.id)
+    x = bench.inputs(shape, case.dtype, case.id)
+    return _compared(bench, x, rate, calls)
+
+
+def _compared(bench: Bench, x: Array, rate: float, calls: int) -> Finding:
+    shape, some = (PEERS, *x.shape), False
+    for number in range(calls):
+        outputs = bench.caller.peers(x.copy(), rate, PEERS)
+        if outputs.shape != shape:
+            return Finding("fail", f"peers have shape {outputs.shape}; expected {shape}")
+        first, *others = (mask_of(bench, x, y, rate) for y in outputs)
+        some |= not lacks_noise(first, x, 1)
+        other = next((peer for peer, mask in enumerate(others, 1) if mask != first), None)
+        if other is not None:
+            return Finding(
+                "fail",
+                f"in call {number + 1} of shape {x.shape} peers 0 and {other} drew different "
+                "masks; they are declared to agree: Conventions(peers='same')",
+                Evidence(x.size),
+            )
+    evidence = Evidence(calls * x.size)
+    said = f"{PEERS} peers drew the same masks in {calls} calls"
+    return Finding("pass", said, evidence) if some else NO_NOISE
+
+
+AGREE = Probe(
+    id="peers.agree",
+    question="Do peers that must agree draw the same masks?",
+    why="Ranks that hold copies of one activation must drop the same units of it. With generators "
+    "of their own the copies drift apart, and every mask looks right.",
+    demands="Where it is declared that peers agree, they shall draw the same mask in each call.",
+    how="`Target.peers` makes a pass of each of four peers on the same input, as often as masks "
+    "surely differ by chance; all four masks of a call must be one. Asked where "
+    "`Conventions(peers='same')` is declared; `peers.copy` and `peers.overlap` are not, then.",
+    places="once",
+    ask=_agree,
+)
 
 
 COPY = counted(

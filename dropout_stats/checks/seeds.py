@@ -9,11 +9,12 @@ from dropout_stats.checks.bench import Bench
 from dropout_stats.checks.check import Probe
 from dropout_stats.checks.fingerprints import (
     NO_NOISE,
+    bits_of,
     calls_needed,
-    calls_to_differ,
     draw_from,
     lacks_noise,
     places_later,
+    surely_differ,
     too_alike,
 )
 from dropout_stats.errors import TargetError
@@ -143,8 +144,7 @@ def _shift(bench: Bench, x: Array, rate: float, base: int) -> int | None:
     Of one call each: the second call of a key has the key of its neighbour. A third of the call
     must surely tell, and bits must fill whole bytes.
     """
-    third = calls_to_differ(bench.units(x.shape) // 3, bench.law.keep_probs(rate)[0])
-    if third != 1 or x.size % 8:
+    if not surely_differ(bits_of(bench, x.shape, rate) / 3) or x.size % 8:
         return None
     one, other = (draw_from(bench, number, x, rate, 1) for number in (base, (base + 1) & _LAST))
     return places_later(one, other) or places_later(other, one)

@@ -131,6 +131,7 @@ class Stream:
     example: Violation | None = None
     torn: int = 0
     first_torn: tuple[int, ...] | None = None
+    miscount: str | None = None
     scores: Sums = field(default_factory=Sums)
     ratios: tuple[float, float] | None = None
     last_was_new: bool = True
@@ -167,7 +168,7 @@ class Stream:
             return
         units = self.setting.units
         kept = [reading.kept for reading in readings]
-        new = [self.repeats.add(reading.digest, units, reading.kept) for reading in readings]
+        new = [self.repeats.add(r.digest, units, r.kept, r.log_chance) for r in readings]
         self.novel_shares += [
             number / units for number, fresh in zip(kept, new, strict=True) if fresh
         ]
@@ -178,7 +179,7 @@ class Stream:
         self._weighed = self.calls if self._is_due else self._weighed
         self.counts += Counts(units * len(readings), sum(kept))
         for reading in readings:
-            if reading.violations or reading.torn:
+            if reading.violations or reading.torn or reading.miscount:
                 self._note(reading)
         if readings[0].scores:
             self.scores += sum((Sums(r.units, *r.scores) for r in readings if r.scores), Sums())
@@ -227,7 +228,7 @@ class Stream:
         if mask.shape not in (shape, sharing.kept_dims(shape)):
             self.mask_mismatch = f"has shape {mask.shape}; expected {shape}"
             return
-        kept = sharing.spread(reading.mask(), shape)
+        kept = np.broadcast_to(reading.mask().reshape(sharing.kept_dims(shape)), shape)
         differs = (np.broadcast_to(mask, shape) != 0) != kept
         if differs.any():
             index = tuple(int(i) for i in np.unravel_index(int(differs.argmax()), shape))
@@ -252,6 +253,7 @@ class Stream:
 
     def _note(self, reading: Reading) -> None:
         self.torn += reading.torn
+        self.miscount = self.miscount or reading.miscount
         self.first_torn = self.first_torn or reading.first_torn
         if not reading.violations:
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dropout_stats.checks.check import TWO_VALUED, StreamCheck
 from dropout_stats.checks.frequencies import SURELY
 from dropout_stats.checks.stream import Stream
-from dropout_stats.laws import two_valued
+from dropout_stats.laws import is_dependent, two_valued
 from dropout_stats.results import Evidence, Finding, Verdict
 
 
@@ -104,12 +104,11 @@ def _explain_shared_draw(stream: Stream, verdict: Verdict) -> Finding:
     units = stream.counts.trials
     if verdict == "pass":
         return Finding(verdict, f"each of {units} units was kept or dropped whole", Evidence(units))
-    unit = stream.setting.law.sharing.unit
     return Finding(
         verdict,
-        f"{stream.torn} of {units} units were kept in part, the first being unit "
-        f"{stream.first_torn} of the first such call: their elements do not share one draw, as "
-        f"unit={unit!r} declares",
+        f"{stream.torn} units, in calls of {units}, were kept in part, the first being at "
+        f"{stream.first_torn} of the first such call: what was dropped there is no whole unit, as "
+        f"{stream.setting.law.sharing.declared} declares",
         Evidence(units),
     )
 
@@ -141,6 +140,40 @@ RETURNED_MASK = StreamCheck(
     spends=False,
     decide=_mask,
     explain=_explain_mask,
+    waits=False,
+    laws=TWO_VALUED,
+)
+
+
+def _count(stream: Stream) -> Verdict:
+    law = stream.setting.law
+    if not (is_dependent(law) and law.fixes_count):
+        return "not-applicable"
+    return "fail" if stream.miscount else "pass"
+
+
+def _explain_count(stream: Stream, verdict: Verdict) -> Finding:
+    if verdict == "not-applicable":
+        return Finding(verdict, "the law fixes no number of kept units")
+    units = stream.counts.trials
+    if verdict == "pass":
+        return Finding(verdict, f"the number of kept units is right in {stream.calls} calls")
+    return Finding(verdict, f"in one call {stream.miscount}", Evidence(units))
+
+
+COUNT = StreamCheck(
+    id="support.count",
+    question="Is exactly the declared number of units kept?",
+    why="Where a law fixes the number of kept units, a rounding, a count over another group or "
+    "plain dropout changes the variance of every sum, and no mean.",
+    demands="Where the law fixes the number of kept units, each call, or each sample of it, shall "
+    "keep exactly so many: units times (1 - rate), rounded down or up.",
+    how="Kept units are counted in every call. One wrong number fails. Not asked of laws whose "
+    "number is random.",
+    spends=False,
+    decide=_count,
+    explain=_explain_count,
+    on=("usual", "rank", "tiny", "peers"),
     waits=False,
     laws=TWO_VALUED,
 )

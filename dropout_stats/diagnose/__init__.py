@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from dropout_stats.diagnose.accounting import Named, account
 from dropout_stats.diagnose.bugs import Signature
+from dropout_stats.diagnose.by_law import BY_KEEP, BY_KEPT, ENDS, name_of_law
 from dropout_stats.diagnose.densities import name_noise
 from dropout_stats.diagnose.failures import Failures, failures_of
 from dropout_stats.diagnose.matching import (
@@ -17,7 +18,7 @@ from dropout_stats.diagnose.matching import (
 )
 from dropout_stats.diagnose.naming import blames_draws, name_causes
 from dropout_stats.diagnose.quantised import quantised
-from dropout_stats.laws import Alpha, AnyLaw, is_two_valued
+from dropout_stats.laws import AnyLaw, is_two_valued
 from dropout_stats.results import Diagnosis, Result
 
 __all__ = ["diagnose"]
@@ -38,17 +39,7 @@ _ANOTHER_RATE = Diagnosis(
     "one that was handed over. The mean is right, so a test of the mean cannot see it",
     "use the rate as it is handed over; look at schedules and at rates that are stored elsewhere",
 )
-_CONSTANTS = Diagnosis(
-    "the constants of alpha dropout are wrong",
-    "outputs are neither a x + b, as of kept units, nor a s + b, as of dropped ones",
-    "s = -1.7580993408473766, a = ((1 - rate) (1 + rate s^2))^(-1/2) and b = -a rate s, with the "
-    "rate as the probability to drop",
-)
-# What fails where a share of kept units, a kept value or an evaluation pass is wrong.
-_BY_KEEP = ("rate.marginal", "moments.*")
-_BY_KEPT = ("support.kept_value", "moments.*", "structure.*", "precision.*", "gradient.forward")
 _BY_EVALUATION = ("inference.*", "moments.noise_mean", "gradient.evaluation")
-_ENDS = ("limits.*",)
 
 
 def diagnose(results: Sequence[Result], law: AnyLaw) -> tuple[Diagnosis, ...]:
@@ -59,10 +50,10 @@ def diagnose(results: Sequence[Result], law: AnyLaw) -> tuple[Diagnosis, ...]:
     failures = failures_of(results)
     if not failures.checks:
         return ()
-    causes = name_causes(failures)
+    causes, of_law = name_causes(failures), name_of_law(law, failures)
     found = _by_rate(results, law, failures)
     drawn = blames_draws(failures)
-    named = [*causes, *found] if drawn else [*found, *causes]
+    named = [*of_law, *causes, *found] if drawn else [*of_law, *found, *causes]
     return account(named, (result.check for result in failures.results))
 
 
@@ -70,8 +61,6 @@ def _by_rate(results: Sequence[Result], law: AnyLaw, failures: Failures) -> list
     """What rate, kept value and evaluation factor say together; of other noise, its scores."""
     if not is_two_valued(law):
         return [] if blames_draws(failures) else name_noise(results, law, failures)
-    if isinstance(law, Alpha) and "support.kept_value" in failures.checks:
-        return [Named(_CONSTANTS, (*_BY_KEEP, *_BY_KEPT), _ENDS)]
     alone = _only_type(results, failures)
     if alone:
         within = [result for result in results if result.case.dtype == alone]
@@ -89,22 +78,23 @@ def _signatures(results: Sequence[Result], law: AnyLaw, failures: Failures) -> l
     if not found and same_at_all_rates(results):
         return [_of_keep(_NO_RATE)]
     if not found and has_another_rate(results, law):
-        return [Named(_ANOTHER_RATE, (*_BY_KEEP, *_BY_KEPT), _ENDS)]
-    coarse = [] if found else [_of_keep(diagnosis) for diagnosis in quantised(results, law)]
+        return [Named(_ANOTHER_RATE, (*BY_KEEP, *BY_KEPT), ENDS)]
+    counted = "support.count" in failures.checks  # a wrong number is no coarse rate
+    coarse = [] if found or counted else [_of_keep(d) for d in quantised(results, law)]
     return [*coarse, *map(_of_signature, found or partly_explaining(results, law))]
 
 
 def _of_keep(diagnosis: Diagnosis) -> Named:
-    return Named(diagnosis, _BY_KEEP, _ENDS)
+    return Named(diagnosis, BY_KEEP, ENDS)
 
 
 def _of_signature(bug: Signature) -> Named:
     takes = [
-        *(_BY_KEEP if bug.keep else ()),
-        *(_BY_KEPT if bug.kept else ()),
+        *(BY_KEEP if bug.keep else ()),
+        *(BY_KEPT if bug.kept else ()),
         *(_BY_EVALUATION if bug.evaluation else ()),
     ]
-    follows = _ENDS if bug.keep or bug.kept else ()
+    follows = ENDS if bug.keep or bug.kept else ()
     return Named(Diagnosis(bug.name, bug.explanation, bug.fix), tuple(takes), follows)
 
 

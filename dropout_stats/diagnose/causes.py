@@ -10,10 +10,31 @@ TORN = cause_of(
     ["support.shared_draw"],
     "units share their draws otherwise than declared",
     "elements that the law says share one draw are kept and dropped apart: the mask is drawn "
-    "for each element, or along other axes",
+    "for each element, or along other axes, or its blocks have another size",
     "draw a mask that is 1 long along the axes that share a draw, and broadcast it; or declare "
-    "the unit that is meant: laws.Inverted(unit=...)",
+    "the unit that is meant: laws.Inverted(unit=...). For DropBlock, let each start cover "
+    "block_size places along each axis, edges included",
     explains=["rate.*", "moments.*", "structure.*", *COUNTED, "gradient.at_zero"],
+)
+
+FACTORS = cause_of(
+    ["support.kept_value"],
+    "kept values have no common factor",
+    "kept units of one call are multiplied by different factors, or by one of either sign: "
+    "the mask is not one of zeros and ones, or the scale depends on the place or on the value",
+    "multiply by a mask of zeros and ones and by one scale",
+    looks=["no common factor"],
+    follows=["rate.marginal", "structure.*", "precision.*", "gradient.*"],
+)
+COUNT = cause_of(
+    ["support.count"],
+    "another number of units is kept than declared",
+    "the law fixes how many units are kept: a number that varies is that of independent draws, one "
+    "that does not is rounded otherwise, or fixed for another group",
+    "choose exactly units * (1 - rate) of them, rounded, in each group that the law names; or "
+    "declare independent draws: laws.Inverted()",
+    explains=["calls.count_dispersion", "dependence.row_dispersion"],
+    follows=["rate.marginal", "moments.*"],
 )
 
 OTHERS: tuple[Cause, ...] = (
@@ -24,7 +45,14 @@ OTHERS: tuple[Cause, ...] = (
         "let the mask be empty where the draws say so",
     ),
     cause_of(
-        ["peers.*"],
+        ["peers.agree"],
+        "peers that must agree draw different noise",
+        "layers, lanes or ranks that hold copies of one activation drop different units of it, so "
+        "the copies drift apart",
+        "give peers that must agree one seed, and draw from the generator that it sets",
+    ),
+    cause_of(
+        ["peers.copy", "peers.overlap"],
         "peers draw the same noise",
         "layers, workers, lanes or ranks that run side by side have the same draws",
         "give each peer a seed of its own: fold its number into it, or split the key",
@@ -267,14 +295,5 @@ OTHERS: tuple[Cause, ...] = (
         "forked processes draw the same noise",
         "a child process goes on from a copy of its parent's generator",
         "reseed after a fork, or derive the seed from the number of the worker",
-    ),
-    cause_of(
-        ["support.kept_value"],
-        "kept values have no common factor",
-        "kept units of one call are multiplied by different factors, or by one of either sign: "
-        "the mask is not one of zeros and ones, or the scale depends on the place or on the value",
-        "multiply by a mask of zeros and ones and by one scale",
-        looks=["no common factor"],
-        follows=["rate.marginal", "structure.*", "precision.*", "gradient.*"],
     ),
 )

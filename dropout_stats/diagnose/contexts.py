@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dropout_stats.diagnose.cause import cause_of
 
-COUNTED = ("position.*", "dependence.*", "input.*", "calls.*", "peers.*")
+COUNTED = ("position.*", "dependence.*", "input.*", "calls.*", "peers.copy", "peers.overlap")
 _SHARED = (
     "dependence.lag",
     "dependence.all_lags",

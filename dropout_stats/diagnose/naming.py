@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dropout_stats.diagnose.accounting import Named
 from dropout_stats.diagnose.cause import Cause, matches
-from dropout_stats.diagnose.causes import OTHERS, TORN
+from dropout_stats.diagnose.causes import COUNT, FACTORS, OTHERS, TORN
 from dropout_stats.diagnose.contexts import CONTEXTS, COUNTED, DRIFT, REPEATED
 from dropout_stats.diagnose.failures import Failures
 
@@ -15,7 +15,10 @@ def name_causes(failures: Failures) -> list[Named]:
     """The causes of the failures, roots first, each without what it explains."""
     found: list[Named] = []
     gone = _explained_by_exact(failures)
-    for cause in (TORN, *_strongest(failures), *OTHERS):
+    order = [TORN, COUNT, *_strongest(failures), *OTHERS]
+    # Values that are no multiples of a mask tear units; else they may come of many things.
+    order.insert(0 if set(TORN.checks) & failures.checks else len(order), FACTORS)
+    for cause in order:
         if cause.is_there(failures, gone):
             found.append(_named(cause))
             own = {check for check in failures.checks if matches(check, cause.checks)}

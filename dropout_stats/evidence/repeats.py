@@ -25,9 +25,15 @@ def pool_excluded_by(patterns: int, power: float) -> float:
     return patterns * (patterns - 1) / (2 * -math.log1p(-power))
 
 
-def chance_of_repeat(patterns: int, size: int, null: float) -> float:
-    """Bound for the probability that independent patterns of `size` trials repeat by chance."""
-    return patterns**2 / 2 * (null**2 + (1 - null) ** 2) ** size
+def chance_of_repeat(patterns: int, log_agreement: float) -> float:
+    """Bound for the probability that so many independent patterns repeat by chance.
+
+    Args:
+        patterns: how many.
+        log_agreement: the log-probability that two of them agree.
+
+    """
+    return patterns**2 / 2 * math.exp(log_agreement)
 
 
 @dataclass
@@ -44,20 +50,25 @@ class Repeats:
     _copies: list[float] = field(default_factory=list)
     _successes: list[int] = field(default_factory=list)
     _failures: list[int] = field(default_factory=list)
+    _known: list[float] = field(default_factory=list)
 
-    def add(self, digest: bytes, trials: int, successes: int) -> bool:
+    def add(
+        self, digest: bytes, trials: int, successes: int, log_chance: float | None = None
+    ) -> bool:
         """Take the next pattern; say whether it was new.
 
         Args:
             digest: identifies the pattern; collisions must be negligible.
             trials: its trials.
             successes: how many of them were successes.
+            log_chance: no less than its log-probability under the law; None: that of its trials.
 
         """
         earlier = self._seen.get(digest, 0)
         self._copies.append(earlier / max(len(self._copies), 1))
         self._successes.append(successes)
         self._failures.append(trials - successes)
+        self._known.append(math.nan if log_chance is None else log_chance)
         self._seen[digest] = earlier + 1
         return not earlier
 
@@ -82,9 +93,11 @@ class Repeats:
         return gained - divergence(Counts(successes + sum(self._failures), successes), self.null)
 
     def _log_chances(self) -> NDArray[np.float64]:
-        """Log-probability of each pattern under the law."""
+        """Log-probability of each pattern under the law, or more."""
         chances = np.array(self._successes) * math.log(self.null)
-        return np.asarray(chances + np.array(self._failures) * math.log1p(-self.null))
+        chances += np.array(self._failures) * math.log1p(-self.null)
+        known = np.array(self._known)
+        return np.asarray(np.where(np.isnan(known), chances, known))
 
     def excludes(self, pool: float, power: float) -> bool:
         """Whether draws from a pool of this size or smaller have been excluded.

@@ -10,6 +10,9 @@ from dropout_stats.laws.continuous import (
     UniformMultiplicative,
 )
 from dropout_stats.laws.custom import Law
+from dropout_stats.laws.dependent import Dependent, is_dependent
+from dropout_stats.laws.drop_block import DropBlock
+from dropout_stats.laws.exact_count import ExactCount
 from dropout_stats.laws.indirect import Alpha, GaussianAdditive, Indirect, is_indirect
 from dropout_stats.laws.inverted import Inverted
 from dropout_stats.laws.law import AnyLaw, Kind, TwoValued, is_two_valued, two_valued
@@ -20,6 +23,9 @@ from dropout_stats.laws.test_scaled import TestScaled
 __all__ = [
     "Alpha",
     "AnyLaw",
+    "Dependent",
+    "DropBlock",
+    "ExactCount",
     "GaussianAdditive",
     "GaussianMultiplicative",
     "Indirect",
@@ -33,6 +39,7 @@ __all__ = [
     "UniformMultiplicative",
     "Violation",
     "by_name",
+    "is_dependent",
     "is_indirect",
     "is_law",
     "is_two_valued",

@@ -1,4 +1,4 @@
-"""Laws of noise that is no factor of its input: alpha dropout, and noise that is added.
+"""Laws of noise that is no fixed factor of its input: alpha dropout, and noise that is added.
 
 Each says which input to hand to a target, and how to make of its output what a law with a factor
 gives. That law is what all checks then ask about, and what the closed forms here are those of.
@@ -20,7 +20,12 @@ from dropout_stats.laws.reading import Array
 
 @runtime_checkable
 class Indirect(Protocol):
-    """How a target of such a law is asked, and how its answers are read."""
+    """How a target of such a law is asked, and how its answers are read.
+
+    `in_half`: whether its noise can be read in half precision, too.
+    """
+
+    in_half: ClassVar[bool]
 
     def hand(self, x: Array) -> Array:
         """The input of a training pass for an input of the law with a factor."""
@@ -33,8 +38,8 @@ class Indirect(Protocol):
         """
         ...
 
-    def judge_gradient(self, x: Array, y: Array, dx: Array) -> Array:
-        """The gradient of the law with a factor, of the gradient of the pass."""
+    def judge_gradient(self, x: Array, y: Array, dx: Array, rate: float) -> Array:
+        """The gradient of the law with a factor, of output and gradient of the pass."""
         ...
 
     def perform(self, x: Array, noise: Numbers, rate: float) -> Array:
@@ -74,6 +79,7 @@ class Alpha(TwoValued):
     """
 
     name: ClassVar[str] = "alpha"
+    in_half: ClassVar[bool] = False  # differences have too few digits
     saturated: ClassVar[float] = -1.7580993408473766
     # Inputs are so much larger than that limit that what is added to them is small.
     _stretch: ClassVar[float] = 64.0
@@ -107,7 +113,7 @@ class Alpha(TwoValued):
         noise = y.astype(np.float64) - dropped
         return np.asarray(np.where(np.abs(noise) <= near, 0, noise / self._stretch), y.dtype)
 
-    def judge_gradient(self, x: Array, y: Array, dx: Array) -> Array:  # noqa: ARG002
+    def judge_gradient(self, x: Array, y: Array, dx: Array, rate: float) -> Array:  # noqa: ARG002
         """The same: input and output are stretched alike."""
         return dx
 
@@ -142,6 +148,7 @@ class GaussianAdditive(GaussianMultiplicative):
     """
 
     name: ClassVar[str] = "gaussian-additive"
+    in_half: ClassVar[bool] = False
 
     std: float | None = field(default=None, kw_only=True)
 
@@ -166,7 +173,7 @@ class GaussianAdditive(GaussianMultiplicative):
         """The input times 1 + what was added."""
         return np.asarray(x * (1 + (y - x)))
 
-    def judge_gradient(self, x: Array, y: Array, dx: Array) -> Array:
+    def judge_gradient(self, x: Array, y: Array, dx: Array, rate: float) -> Array:  # noqa: ARG002
         """The gradient, which should be dy, times 1 + what was added."""
         return np.asarray(dx * (1 + (y - x)))
 

@@ -174,7 +174,7 @@ class TwoValued:
         """Multiply by the evaluation factor, in the type of x."""
         return np.asarray(x * x.dtype.type(self.evaluation_factor(rate)))
 
-    def reader(self, x: Array, rate: float, dtype: str, *, peers: bool = False) -> Reader:
+    def reader(self, x: Array, rate: float, dtype: str, *, peers: bool = False) -> AnyReader:
         """Prepare the reading of outputs of type `dtype` for this input; rate below 1."""
         shared = self.sharing.of_peers(x.ndim, peers=peers)
         return Reader(x, self.kept_factor(rate), kept_tolerance(dtype, rate), dtype, shared)

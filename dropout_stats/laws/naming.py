@@ -16,6 +16,8 @@ from dropout_stats.laws.continuous import (
     Multiplicative,
     UniformMultiplicative,
 )
+from dropout_stats.laws.drop_block import DropBlock
+from dropout_stats.laws.exact_count import ExactCount
 from dropout_stats.laws.indirect import Alpha, GaussianAdditive
 from dropout_stats.laws.inverted import Inverted
 from dropout_stats.laws.law import AnyLaw, TwoValued, parameters_of
@@ -31,6 +33,8 @@ _LAWS: dict[str, type[TwoValued] | type[Multiplicative]] = {
         LogNormalMultiplicative,
         GaussianAdditive,
         Alpha,
+        ExactCount,
+        DropBlock,
     )
 }
 

@@ -77,6 +77,9 @@ class Reading(NamedTuple):
         scores: sum and sum of squares of the normal scores, under a law with a density.
         bins: how many scores lie in each of `BINS` intervals of equal probability.
         wide: bits as in `packed`: whether a score is farther from 0 than half of them are.
+        drawn: the mask itself and its entries, where `packed` holds what was made of it.
+        log_chance: no less than its log-probability; None: that of independent units.
+        miscount: what is wrong with the number of kept units, where that is fixed.
 
     """
 
@@ -91,15 +94,20 @@ class Reading(NamedTuple):
     scores: tuple[float, float] | None = None
     bins: NDArray[np.int64] | None = None
     wide: NDArray[np.uint8] | None = None
+    drawn: tuple[NDArray[np.uint8], int] | None = None
+    log_chance: float | None = None
+    miscount: str | None = None
 
     @property
     def digest(self) -> bytes:
         """160 bits that identify the mask."""
-        return hashlib.sha1(self.packed.tobytes(), usedforsecurity=False).digest()
+        packed, _ = self.drawn or (self.packed, self.units)
+        return hashlib.sha1(packed.tobytes(), usedforsecurity=False).digest()
 
     def mask(self) -> NDArray[np.bool_]:
         """The keep mask, flat."""
-        return np.unpackbits(self.packed, count=self.units, bitorder="little").astype(np.bool_)
+        packed, entries = self.drawn or (self.packed, self.units)
+        return np.unpackbits(packed, count=entries, bitorder="little").astype(np.bool_)
 
 
 class AnyReader(Protocol):

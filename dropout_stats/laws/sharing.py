@@ -49,6 +49,11 @@ class Sharing:
             )
 
     @property
+    def declared(self) -> str:
+        """What declares it, as Python writes it."""
+        return f"unit={self.unit!r}"
+
+    @property
     def is_trivial(self) -> bool:
         """Whether each element has a draw of its own."""
         return self.unit == "element"

@@ -10,6 +10,7 @@ from itertools import chain
 
 from dropout_stats.errors import UsageError, did_you_mean
 from dropout_stats.zoo import (
+    choices,
     core,
     correct,
     dependence,
@@ -47,6 +48,7 @@ _FAMILIES = (
     units,
     noise,
     indirect,
+    choices,
 )
 _SPECIMENS = tuple(chain.from_iterable(specimens_of(family) for family in _FAMILIES))
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from dropout_stats.conventions import Conventions
 from dropout_stats.laws.reading import Array
-from dropout_stats.zoo.core import Core, Mask
-from dropout_stats.zoo.specimen import wrong
+from dropout_stats.zoo.core import Core, Mask, promising
+from dropout_stats.zoo.specimen import correct, wrong
 
 _SHARED = "units do not draw independently"
 
@@ -138,6 +139,24 @@ class RanksAreShiftedByOne(Core):
         sequence = self.uniforms((x.size + count - 1,))
         parts = (sequence[rank : rank + x.size].reshape(x.shape) for rank in range(count))
         return np.stack([self.apply(x, part >= rate, rate) for part in parts])
+
+
+@correct
+class RanksThatAgree(Core):
+    """Ranks that hold copies of one activation draw one mask from a seed that they share."""
+
+    conventions: ClassVar[Conventions] = promising(peers="same")
+
+    def peers(self, x: Array, rate: float, count: int) -> Array:
+        return np.repeat(super().peers(x, rate, 1), count, axis=0)
+
+
+@wrong(killed_by="peers.agree", diagnosis="peers that must agree draw different noise")
+class RanksThatMustAgreeDoNot(RanksThatAgree):
+    """The context that sets their common seed is left out, so each goes on with its own."""
+
+    def peers(self, x: Array, rate: float, count: int) -> Array:
+        return Core.peers(self, x, rate, count)
 
 
 @wrong(killed_by="calls.repeated_mask", diagnosis="the same mask comes back")

@@ -6,6 +6,12 @@ import pytest
 import dropout_stats as ds
 
 COARSE = {"rates": (0.1, 0.9), "resolution": 2**-5, "seed": 20, "skip": ["structure.*"]}
+# What a wrapper may spoil; each call of another shape or rate may be a compilation.
+THROUGH = [
+    *("rate.*", "support.*", "calls.*", "dependence.*", "gradient.same_noise"),
+    *("inference.*", "randomness.seed_repeats", "randomness.fresh"),
+]
+FEW = ds.Conventions(max_shapes=2)
 KEYED = ds.Conventions(randomness="key", ndims=(2, 4), max_shapes=2)
 
 
@@ -117,3 +123,84 @@ def test_what_is_to_be_compiled_never_runs_as_it_is(kind, monkeypatch):
     for number in range(12):
         target.train(np.ones(8, np.float32), number / 12)
     assert as_it_is == []
+
+
+@pytest.mark.framework("torch")
+@pytest.mark.parametrize("wrap", ["checkpoint", "vmap", "export"])
+def test_a_layer_of_torch_is_judged_through_a_wrapper(wrap):
+    target = ds.adapt("torch.nn:Dropout", wrap=wrap)
+    report, _ = judge(target, dtypes=["float32"], rates=(0.3,))
+    assert report.verdict == "pass", str(report)
+    passed = {result.check for result in report.results if result.verdict == "pass"}
+    assert passed >= {"gradient.same_noise", "dependence.axes", "calls.repeated_mask"}
+    assert f"wrap={wrap}" in report["rate.marginal"].reproduce
+
+
+@pytest.mark.framework("torch")
+def test_an_exported_program_that_holds_its_mask_is_caught():
+    import torch
+
+    def dropout(x, rate):
+        mask = torch.from_numpy(np.random.default_rng().random(tuple(x.shape)) >= rate)
+        return torch.where(mask, x / (1 - rate), 0.0)
+
+    target = ds.adapt(dropout, framework="torch", wrap="export")
+    report, failed = judge(target, rates=(0.3,), skip=["structure.*", "gradient.*"])
+    assert "calls.repeated_mask" in failed, str(report)
+
+
+@pytest.mark.framework("torch")
+def test_a_mapped_function_with_one_mask_for_all_rows_is_caught():
+    import torch
+
+    def dropout(x, rate):
+        kept = torch.from_numpy(np.random.default_rng().random(tuple(x.shape)) >= rate)
+        return torch.where(kept, x / (1 - rate), 0.0)
+
+    plain, _ = judge(ds.adapt(dropout, framework="torch"), checks=["dependence.*"], skip=[])
+    mapped, failed = judge(ds.adapt(dropout, framework="torch", wrap="vmap"))
+    assert plain.verdict == "pass", str(plain)
+    assert "dependence.axes" in failed, str(mapped)
+
+
+@pytest.mark.framework("jax")
+@pytest.mark.parametrize("wrap", ["jit", "vmap", "scan", "checkpoint", "export"])
+def test_a_function_on_jax_arrays_is_judged_through_a_wrapper(wrap):
+    def dropout(x, rate, key):
+        return bernoulli(x, rate, key)
+
+    target = ds.adapt(dropout, framework="jax", wrap=wrap)
+    report, _ = judge(target, rates=(0.3,), checks=THROUGH, conventions=KEYED)
+    assert report.verdict == "pass", str(report)
+    passed = {result.check for result in report.results if result.verdict == "pass"}
+    assert passed >= {"gradient.same_noise", "dependence.axes", "randomness.seed_repeats"}
+
+
+@pytest.mark.framework("jax")
+def test_a_key_that_a_wrapper_cannot_split_gives_all_lanes_one_mask():
+    import jax
+
+    keys = iter(range(10**9))
+
+    def dropout(x, rate):
+        return bernoulli(x, rate, jax.random.key(next(keys)))
+
+    target = ds.adapt(dropout, framework="jax", wrap="vmap")
+    report, failed = judge(target, rates=(0.3,), checks=THROUGH, conventions=FEW)
+    assert "dependence.axes" in failed, str(report)
+
+
+@pytest.mark.framework("equinox")
+@pytest.mark.parametrize("wrap", ["jit", "scan"])
+def test_a_layer_of_equinox_is_judged_through_a_wrapper(wrap):
+    target = ds.adapt("equinox.nn:Dropout", wrap=wrap)
+    report, _ = judge(target, dtypes=["float32"], rates=(0.3,), checks=THROUGH, conventions=FEW)
+    assert report.verdict == "pass", str(report)
+
+
+@pytest.mark.framework("torch")
+def test_a_wrapper_that_an_adapter_cannot_enter_is_refused():
+    with pytest.raises(ds.UsageError, match=r"checkpoint, vmap, export.*got 'jit'"):
+        ds.adapt("torch.nn:Dropout", wrap="jit")
+    with pytest.raises(ds.UsageError, match="maps over the samples"):
+        ds.adapt("torch.nn:Dropout2d", wrap="vmap")

@@ -52,7 +52,7 @@ def test_what_was_added_becomes_a_factor(law):
     y = law.perform(X, noise, rate)
     assert law.judge(X, y, rate) == pytest.approx(X * noise, rel=1e-12)
     dy = rng.standard_normal(4)
-    pulled = law.judge_gradient(X, y, law.pull(dy, noise, rate))
+    pulled = law.judge_gradient(X, y, law.pull(dy, noise, rate), rate)
     assert pulled == pytest.approx(dy * noise, rel=1e-12)
     drawn = law.sample(rng, (200_000,), rate) - 1
     assert np.std(drawn) == pytest.approx(math.sqrt(law.variance(rate)), rel=0.01)

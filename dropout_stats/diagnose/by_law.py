@@ -1,0 +1,49 @@
+"""Diagnoses that make sense under one law alone, and go before what others would say."""
+
+from __future__ import annotations
+
+from dropout_stats.diagnose.accounting import Named
+from dropout_stats.diagnose.causes import TORN
+from dropout_stats.diagnose.failures import Failures
+from dropout_stats.laws import Alpha, AnyLaw, DropBlock, ExactCount
+from dropout_stats.results import Diagnosis, Symptom
+
+_CONSTANTS = Diagnosis(
+    "the constants of alpha dropout are wrong",
+    "outputs are neither a x + b, as of kept units, nor a s + b, as of dropped ones",
+    "s = -1.7580993408473766, a = ((1 - rate) (1 + rate s^2))^(-1/2) and b = -a rate s, with the "
+    "rate as the probability to drop",
+)
+_DENSITY = Diagnosis(
+    "blocks start with another probability than declared",
+    "whole blocks are dropped, but too often or too rarely, which shows more in the middle of a "
+    "call than at its edges",
+    "let a block start with probability rate / block_size^d, d being the number of axes that have "
+    "blocks; under density='edges' times L / (L - block_size + 1) for each of their lengths L",
+)
+_SHARE = Diagnosis(
+    "kept units are not scaled by the share that was kept",
+    "the law is declared with normalised=True: where k of n elements of a call are kept, they are "
+    "multiplied by n / k, which differs from call to call",
+    "count the kept elements of the whole call; or declare normalised=False for 1 / (1 - rate)",
+)
+# What fails where a share of kept units, or a kept value, is wrong.
+BY_KEEP = ("rate.marginal", "support.count", "moments.*")
+BY_KEPT = ("support.kept_value", "moments.*", "structure.*", "precision.*", "gradient.forward")
+ENDS = ("limits.*",)
+# A factor that differs from call to call, by little or by much.
+_OF_CALLS: tuple[Symptom, ...] = ("off by rounding", "no common factor")
+
+
+def name_of_law(law: AnyLaw, failures: Failures) -> list[Named]:
+    """What the law itself says of the failures."""
+    kept_value = "support.kept_value" in failures.checks
+    if isinstance(law, Alpha) and kept_value:
+        return [Named(_CONSTANTS, (*BY_KEEP, *BY_KEPT), ENDS)]
+    if not isinstance(law, (DropBlock, ExactCount)) or set(TORN.checks) & failures.checks:
+        return []
+    if law.normalised and kept_value and failures.look("support.kept_value", _OF_CALLS):
+        return [Named(_SHARE, BY_KEPT, ("gradient.*",))]
+    if isinstance(law, DropBlock) and failures.in_usual_calls("rate.marginal"):
+        return [Named(_DENSITY, (*BY_KEEP, "position.*"), ("structure.*", "calls.*", *ENDS))]
+    return []
