@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dropout_stats.api import assert_conforms as assert_conforms
     from dropout_stats.api import check as check
     from dropout_stats.api import plan as plan
+    from dropout_stats.api import smoke as smoke
     from dropout_stats.conventions import Conventions as Conventions
     from dropout_stats.errors import DropoutStatsError as DropoutStatsError
     from dropout_stats.errors import HarnessError as HarnessError
@@ -41,6 +42,7 @@ _HOMES = {
     "assert_conforms": "api",
     "check": "api",
     "plan": "api",
+    "smoke": "api",
     "Conventions": "conventions",
     "DropoutStatsError": "errors",
     "HarnessError": "errors",
@@ -84,6 +86,7 @@ __all__ = [
     "plan",
     "readouts",
     "reference",
+    "smoke",
     "zoo",
 ]
 

@@ -22,6 +22,7 @@ from dropout_stats.planning import Plan, make_plan
 from dropout_stats.report.model import Report
 from dropout_stats.results import Case, Result
 from dropout_stats.run import Run
+from dropout_stats.selftest import Remark, ask_all
 from dropout_stats.settling import left_open, settle
 from dropout_stats.target import Target
 from dropout_stats.through import through
@@ -62,6 +63,19 @@ def plan(target: object, law: AnyLaw | str | None = None, **options: Unpack[Opti
     """
     bound = bind(target, law, **options)
     return replace(bound.plan, seconds=_estimate(bound))
+
+
+def smoke(
+    target: object, law: AnyLaw | str | None = None, **options: Unpack[Options]
+) -> tuple[Remark, ...]:
+    """Tell in seconds whether an adapter reaches its target, before a run judges the target.
+
+    Takes the arguments of `check`. Each remark says what was asked, what came of it and, in
+    `blame`, who is to repair it: None, the adapter or the implementation.
+    """
+    bound = bind(target, law, **options)
+    with np.errstate(all="ignore"):
+        return ask_all(bound.plan, bound.target)
 
 
 class BoundRun(Run):

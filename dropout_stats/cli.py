@@ -14,6 +14,7 @@ from dropout_stats.settings import merged, read_settings
 
 if TYPE_CHECKING:
     from dropout_stats.expected import Expected
+    from dropout_stats.selftest import Remark
 
 _WIDE = 200  # so that a specimen is a line
 _READABLE = 100
@@ -98,6 +99,7 @@ def cli() -> None:
 @click.option("--html", "html_file", type=click.Path(dir_okay=False), help="Write a page.")
 @click.option("--junit", "junit_file", type=click.Path(dir_okay=False), help="Write JUnit XML.")
 @click.option("--dry-run", is_flag=True, help="Only say what would run.")
+@click.option("--smoke", is_flag=True, help="Only ask whether the adapter reaches the target.")
 def check(
     target: str | None,
     options: Sequence[str],
@@ -109,6 +111,7 @@ def check(
     expected: Sequence[str],
     keep_prob: bool,
     dry_run: bool,
+    smoke: bool,
     **given: Any,
 ) -> None:
     """Judge TARGET: package.module:attribute or path/file.py:name.
@@ -128,6 +131,8 @@ def check(
     if dry_run:
         _show(api.plan(judged, **arguments))
         return
+    if smoke:
+        sys.exit(_smoke(api.smoke(judged, **arguments)))
     report = api.check(judged, **arguments)
     _show(report)
     for path, text in (
@@ -212,6 +217,19 @@ def zoo(
     if json_file:
         Path(json_file).write_text(to_json(rows), encoding="utf-8")
     sys.exit(0 if all(row.is_as_expected for row in rows) else 1)
+
+
+def _smoke(remarks: Sequence[Remark]) -> int:
+    """Show what was asked of an adapter; the exit status."""
+    for remark in remarks:
+        click.echo(str(remark))
+    blamed = [remark.blame for remark in remarks if remark.blame]
+    if not blamed:
+        click.echo("\nOK  the adapter reaches the target")
+        return 0
+    alone = set(blamed) == {"implementation"}
+    click.echo(f"\n{len(blamed)} of {len(remarks)} remarks ask for a repair")
+    return _EXIT["fail"] if alone else _EXIT["error"]
 
 
 def _require_folders(*files: str | None) -> None:

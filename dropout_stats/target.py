@@ -45,6 +45,7 @@ class Target:
         peers: `peers(x, rate, count) -> y` of shape (count, *x.shape): one pass of each of `count`
             layers, workers, lanes or ranks on the same input.
         operations: `operations(x, rate) -> names` of the operations in the traced evaluation pass.
+        convert: `convert(x) -> x`: the array to where the target takes it, and back.
         name: how reports call it.
         law: the law that it declares.
         conventions: the interface that it declares.
@@ -66,6 +67,7 @@ class Target:
     apply: Callable[..., Any] | None = None
     peers: Callable[..., Any] | None = None
     operations: Callable[..., Any] | None = None
+    convert: Callable[[Any], Any] | None = None
     name: str = ""
     law: AnyLaw | None = None
     conventions: Conventions | None = None
@@ -83,6 +85,7 @@ class Target:
             "apply",
             "peers",
             "operations",
+            "convert",
         ):
             value = getattr(self, field)
             if not callable(value) and not (value is None and field != "train"):

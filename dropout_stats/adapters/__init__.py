@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from dropout_stats.adapters import plugins
 from dropout_stats.adapters.arrays import choose
 from dropout_stats.adapters.locate import locate
 from dropout_stats.errors import HarnessError, UsageError, did_you_mean
@@ -16,7 +17,28 @@ from dropout_stats.target import Target
 
 # The root package of a framework, and the adapter that knows it. A class belongs to the first
 # framework among its bases, a function to that of its module; everything else to its arrays.
-FRAMEWORKS = ("torch", "equinox", "flax", "jax", "numpy_ml")
+FRAMEWORKS = (
+    "torch",
+    "equinox",
+    "flax",
+    "haiku",
+    "jax",
+    "mlx",
+    "numpy_ml",
+    "onnx",
+    "onnxruntime",
+    "paddle",
+    "penzai",
+    "tensorflow",
+    "thinc",
+)
+# How the package is called where it is installed from, if it has another name there.
+_PACKAGES = {
+    "haiku": "dm-haiku",
+    "mlx": "mlx[cpu]",
+    "paddle": "paddlepaddle",
+    "tensorflow": "tensorflow-cpu",
+}
 
 
 def adapt(target: object, *, framework: str | None = None, **options: Any) -> Target:
@@ -97,15 +119,22 @@ def _spec(target: object, framework: str | None, options: dict[str, Any]) -> str
 def _locate(spec: str) -> object:
     place = spec.rpartition(":")[0]
     root = place.partition(".")[0]
-    if root in FRAMEWORKS and not place.endswith(".py"):
+    if root in _frameworks() and not place.endswith(".py"):
         prepare = getattr(_adapter(root), "prepare", None)
         if prepare:
             prepare()
     return locate(spec)
 
 
+def _frameworks() -> set[str]:
+    return {*FRAMEWORKS, *plugins.names()}
+
+
 def _adapter(framework: str) -> Any:
-    known = ("numpy", *FRAMEWORKS)
+    brought = plugins.load(framework)
+    if brought:
+        return brought
+    known = ("numpy", *FRAMEWORKS, *sorted(plugins.names()))
     if framework not in known:
         raise UsageError(
             f"unknown framework {framework!r}: expected one of {', '.join(known)}."
@@ -114,10 +143,11 @@ def _adapter(framework: str) -> Any:
     try:
         return importlib.import_module(f"dropout_stats.adapters.{framework}")
     except ImportError as error:
-        package = (error.name or framework).replace("_", "-")
+        root = (error.name or framework).partition(".")[0]
+        package = _PACKAGES.get(root, root.replace("_", "-"))
         raise HarnessError(
             f"the adapter for {framework} needs a package that is not installed: "
-            f"pip install {package}"
+            f"pip install {shlex.quote(package)}"
         ) from error
 
 
@@ -125,7 +155,8 @@ def _framework_of(target: object) -> str | None:
     family = target.__mro__ if isinstance(target, type) else type(target).__mro__
     modules = [getattr(target, "__module__", None), *(base.__module__ for base in family)]
     roots = [str(module).partition(".")[0] for module in modules]
-    return next((root for root in roots if root in FRAMEWORKS), None)
+    known = _frameworks()
+    return next((root for root in roots if root in known), None)
 
 
 def _name(target: object) -> str:

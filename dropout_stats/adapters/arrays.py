@@ -23,8 +23,11 @@ _ADAPTERS = {
     "jaxlib": "jax",
     "equinox": "jax",
     "flax": "jax",
+    "mlx": "mlx",
+    "paddle": "paddle",
+    "tensorflow": "tensorflow",
 }
-_ARRAYS = ("ndarray", "Tensor", "Array")
+_ARRAYS = ("ndarray", "Tensor", "Array", "array")
 _DEPTH = 2  # functions that the code calls, and those that they call
 
 
@@ -159,7 +162,7 @@ def _annotated(found: Any) -> tuple[str, str] | None:
 
 def _array_of(hint: Any) -> str | None:
     kind = get_origin(hint) or hint
-    known = getattr(kind, "__name__", None) in _ARRAYS
+    known = str(getattr(kind, "__name__", "")).rpartition(".")[2] in _ARRAYS  # jaxlib._jax.Array
     return _ADAPTERS.get(_root(kind)) if known else None
 
 

@@ -138,6 +138,7 @@ class Bridge:
             state=self.state,
             peers=self._peers(lambda x, rate, key: self._train(calls, rate, key)(x), law),
             operations=self._operations(self._evaluate_native(calls)) if calls.mode else None,
+            convert=self._convert,
             name=name,
             law=law,
             conventions=conventions,
@@ -191,6 +192,7 @@ class Bridge:
                 lambda x, rate, key: made.train(x, rate, **({"key": key} if can.key else {})), law
             ),
             operations=self._layer_operations(made, calls) if can.evaluate else None,
+            convert=self._convert,
             name=name,
             law=law,
             conventions=conventions,
@@ -201,6 +203,9 @@ class Bridge:
             doubts = [doubt for key in keys for doubt in self._key_doubts(key)]
             require(target, [*_doubts(constructor.rate), *doubts])
         return _with_mode(target, name_of(layer), can.mode)
+
+    def _convert(self, x: Array) -> Any:
+        return self.to_numpy(self.to_native(x))
 
     def _layers(
         self,

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import equinox as eqx
-import jax.numpy as jnp
 from equinox import nn
 
 from dropout_stats.adapters import jax as shared
-from dropout_stats.adapters.bridge import Bridge, declared_law, wrapper_of
+from dropout_stats.adapters.bridge import declared_law
 from dropout_stats.conventions import Conventions
 from dropout_stats.errors import HarnessError
 from dropout_stats.laws import Inverted
@@ -30,17 +29,7 @@ def adapt(target: Any, name: str, *, wrap: str | None = None) -> Target:
             f"{name} is no class: hand over the layer's class, or wrap it in a function (x, rate)"
         )
     law = declared_law(target, "equinox", {"Dropout": Inverted()}, name)
-    bridge = Bridge(
-        to_native=jnp.asarray,
-        to_numpy=shared.to_numpy,
-        to_key=shared.to_key,
-        vjp=shared.vjp,
-        lanes=None if wrap else shared.lanes,
-        operations=shared.operations,
-        conventions=shared.entered_by(wrap, shared.CONVENTIONS if law else Conventions()),
-        optional_key=True,
-        wrapper=wrapper_of(wrap, shared.WRAPPERS),
-    )
+    bridge = shared.bridge_of(shared.CONVENTIONS if law else Conventions(), wrap)
     return bridge.of_layer_class(target, name, law=law, switch=_switch)
 
 

@@ -1,4 +1,4 @@
-"""Flax NNX: layers that own a stream of keys."""
+"""Flax NNX: layers that own a stream of keys; `flax_linen.py` has the rest of Flax."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 import jax.numpy as jnp
-from flax import nnx
+from flax import linen, nnx
 
+from dropout_stats.adapters import flax_linen
 from dropout_stats.adapters import jax as shared
 from dropout_stats.adapters.bridge import Bridge, declared_law
 from dropout_stats.conventions import Conventions
@@ -18,14 +19,23 @@ from dropout_stats.target import Target
 
 
 def adapt(target: Any, name: str) -> Target:
+    """Adapt a class of modules, or a function that returns the weights of an attention."""
+    if inspect.isfunction(target):
+        return flax_linen.adapt_attention(target, name)
+    if isinstance(target, type) and issubclass(target, linen.Module):
+        return flax_linen.adapt_layer(target, name)
+    if isinstance(target, type) and issubclass(target, nnx.Module):
+        return _adapt_layer(target, name)
+    raise HarnessError(
+        f"{name} is no class of modules of flax.nnx or flax.linen: wrap it in "
+        "dropout_stats.Target(train=..., evaluate=...)"
+    )
+
+
+def _adapt_layer(target: Any, name: str) -> Target:
     """Adapt an `nnx.Module` class built as `layer(rate, rngs=nnx.Rngs(seed))`."""
-    if not (isinstance(target, type) and issubclass(target, nnx.Module)):
-        raise HarnessError(
-            f"{name} is no flax.nnx.Module class; other parts of Flax have no adapter yet: wrap "
-            "it in dropout_stats.Target(train=..., evaluate=...)"
-        )
     law = declared_law(target, "flax", {"Dropout": Inverted()}, name)
-    declared = shared.CONVENTIONS if law else Conventions()
+    declared = flax_linen.CONVENTIONS if law else Conventions()
     seeds = [0]
 
     def seed(number: int) -> None:

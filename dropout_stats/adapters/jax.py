@@ -34,19 +34,25 @@ def adapt(target: Any, name: str, *, wrap: str | None = None) -> Target:
             axis with a key for each part, `"checkpoint"`, or `"export"`.
 
     """
-    bridge = Bridge(
+    bridge = bridge_of(Conventions(dtypes=("float32",), max_shapes=MAX_SHAPES), wrap)
+    if isinstance(target, type):
+        return bridge.of_layer_class(target, name)
+    return bridge.of_function(target, name)
+
+
+def bridge_of(conventions: Conventions, wrap: str | None = None) -> Bridge:
+    """Return the bridge of a framework whose calls take their key, and change nothing."""
+    return Bridge(
         to_native=jnp.asarray,
         to_numpy=to_numpy,
         to_key=to_key,
         vjp=vjp,
+        lanes=None if wrap else lanes,
         operations=operations,
         optional_key=True,
-        conventions=entered_by(wrap, Conventions(dtypes=("float32",), max_shapes=MAX_SHAPES)),
+        conventions=entered_by(wrap, conventions),
         wrapper=wrapper_of(wrap, WRAPPERS),
     )
-    if isinstance(target, type):
-        return bridge.of_layer_class(target, name)
-    return bridge.of_function(target, name)
 
 
 def to_numpy(y: Any) -> Any:

@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 
 import dropout_stats
+from dropout_stats import adapters
 
 PACKAGE = Path(dropout_stats.__file__).parent
 
@@ -78,6 +79,7 @@ MAY_IMPORT = {
         "results",
         "errors",
     },
+    "selftest": {"call", "callables", "inputs", "laws", "planning", "target", *LEAVES},
     "diagnose": {"laws", "results", "dtypes"},
     "report": {"results", "errors"},
     "api": {
@@ -92,6 +94,7 @@ MAY_IMPORT = {
         "report",
         "results",
         "run",
+        "selftest",
         "settling",
         "target",
         "through",
@@ -120,7 +123,7 @@ MAY_IMPORT = {
     },
     "__main__": {"cli"},
 }
-FRAMEWORKS = {"torch", "jax", "flax", "equinox", "numpy_ml", "keras", "tensorflow"}
+FRAMEWORKS = {*adapters.FRAMEWORKS, "keras"}
 
 
 def room(module):

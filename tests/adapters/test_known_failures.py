@@ -1,0 +1,36 @@
+"""The known failures of released software are expected, and are there: no more, and no fewer."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import dropout_stats as ds
+from dropout_stats.expected import expected_from
+
+FILE = Path(__file__).parents[2] / "docs" / "findings" / "known_failures.toml"
+KNOWN = tomllib.loads(FILE.read_text(encoding="utf-8"))["known"]
+
+
+@pytest.mark.filterwarnings("default")  # imports of frameworks warn
+@pytest.mark.parametrize(
+    "known",
+    [
+        pytest.param(one, marks=pytest.mark.framework(one["framework"]), id=one["version"])
+        for one in KNOWN
+    ],
+)
+def test_what_is_known_to_fail_fails_and_nothing_else_does(known):
+    target = ds.adapt(known["target"], **known.get("options", {}))
+    report = ds.check(
+        target,
+        dtypes=known.get("dtypes"),
+        rates=known.get("rates", (0.1, 0.3)),
+        resolution=2**-5,
+        seed=11,
+        expected=expected_from(known["expected"]),
+    )
+    verdicts = {result.verdict for result in report.results}
+    assert "expected-failure" in verdicts
+    # A check that a known failure stops before it has an answer is inconclusive.
+    assert not verdicts & {"fail", "unexpected-pass", "error"}, str(report)
