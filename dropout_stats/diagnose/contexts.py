@@ -19,7 +19,9 @@ POSITION = cause_of(
     "the keep probability depends on the position",
     "some places of a call are kept more often than others: the end of a loop, the tail of a "
     "block, a lane, a row or a column is treated otherwise",
-    "draw and compare in the same way at every index; look at loop ends, block sizes and axes",
+    "draw and compare in the same way at every index; look at loop ends, block sizes and axes. If "
+    "the first places alone are wrong, look at how the generator is started: anew at each call, "
+    "from a number that counts calls, it draws there nearly what it drew in the call before",
     explains=[*COUNTED, "randomness.*"],
 )
 DEPENDENCE = cause_of(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dropout_stats.conventions import Conventions
 from dropout_stats.laws.reading import Array
 from dropout_stats.zoo.core import Core, Mask, promising
 from dropout_stats.zoo.specimen import correct, wrong
 
+_MODULUS = np.uint64(2**31 - 1)
 _SHARED = "units do not draw independently"
 
 
@@ -324,6 +327,35 @@ class FirstUnitIsKept(Core):
         mask = super().draw(shape, rate)
         mask.flat[:1] = True
         return mask
+
+
+@wrong(killed_by="position.unit", diagnosis="the keep probability depends on the position")
+class StartsFromTheNextNumber(Core):
+    """Each call starts a minimal-standard generator anew, from a number that is larger by one.
+
+    Its first draw is proportional to that number, so that it hardly changes from call to call.
+    """
+
+    conventions: ClassVar[Conventions] = promising(workers="unspecified")
+
+    def seed(self, number: int | None) -> None:
+        super().seed(number)
+        self._start = int(self.rng.integers(2**31 - 1))
+
+    def uniforms(self, shape: tuple[int, ...]) -> Array:
+        self._start = self._start % (2**31 - 2) + 1
+        powers = _minimal_standard(int(np.prod(shape)))
+        return (powers * np.uint64(self._start) % _MODULUS / float(_MODULUS)).reshape(shape)
+
+
+@lru_cache(maxsize=8)
+def _minimal_standard(length: int) -> NDArray[np.uint64]:
+    """16807, 16807^2, ... modulo 2^31 - 1 (Park and Miller 1988)."""
+    powers, block = np.array([16807], np.uint64), np.uint64(16807)
+    while len(powers) < length:
+        powers = np.concatenate([powers, powers * block % _MODULUS])
+        block = block * block % _MODULUS
+    return powers[:length]
 
 
 @wrong(killed_by="position.axis", diagnosis="the keep probability depends on the position")
