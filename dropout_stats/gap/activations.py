@@ -50,14 +50,15 @@ class Laplace:
     """f(z) = (1 / 2 pi i) integral F(s) e^(sz) ds along Re s = theta, 0 < theta < `strip`.
 
     Args:
-        transform: F(theta + it) at one theta and many t, complex.
-        area: at least the integral over t of |F(theta + it)|.
+        transform: F(theta + it) / e^level(theta) at one theta and many t, complex.
+        area: at least the integral over t of |F(theta + it)| / e^level(theta).
         decay: `decay(theta, t)` is an a such that |F(theta + ix)| e^(ax) has a bound, `envelope`,
             that does not increase for x >= t.
-        envelope: `envelope(theta, t)`, at least |F(theta + it)|.
+        envelope: `envelope(theta, t)`, at least |F(theta + it)| / e^level(theta).
         strip: the right end of the strip.
         scale: f(z) is `scale` times this function of `stretch` z, up to linear terms.
         even: f(-z) - f(z) is linear; if not, f(-z) + f(z) is.
+        level: what keeps the above from overflowing.
 
     """
 
@@ -69,6 +70,7 @@ class Laplace:
     even: bool
     scale: float = 1.0
     stretch: float = 1.0
+    level: Callable[[float], float] = lambda _: 0.0
 
 
 @dataclass(frozen=True)
@@ -241,7 +243,7 @@ def _silu_laplace(theta: float, t: Floats) -> Complexes:
 
 def _gelu_laplace(theta: float, t: Floats) -> Complexes:
     s = theta + 1j * t
-    size = np.exp((theta * theta - t * t) / 2)
+    size = np.exp(-t * t / 2)
     turn = theta * t
     return np.asarray((1 / s**2 - 1) * size * (np.cos(turn) + 1j * np.sin(turn)), np.complex128)
 
@@ -293,11 +295,12 @@ _SILU_LAPLACE = Laplace(
 )
 _GELU_LAPLACE = Laplace(
     _gelu_laplace,
-    lambda theta: (1 + theta**-2) * math.exp(theta * theta / 2) * math.sqrt(2 * math.pi),
+    lambda theta: (1 + theta**-2) * math.sqrt(2 * math.pi),
     lambda _theta, t: t,
-    lambda theta, t: (1 + theta**-2) * math.exp((theta * theta - t * t) / 2),
+    lambda theta, t: (1 + theta**-2) * math.exp(-t * t / 2),
     strip=math.inf,
     even=True,
+    level=lambda theta: theta * theta / 2,
 )
 
 _LEAK = 0.01

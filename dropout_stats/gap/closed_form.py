@@ -43,13 +43,17 @@ def exponential(unit: Unit, *, subtract: bool) -> Interval:
             f"E exp(z) is about e^{unit.mean + total:.4g}, more than a double can hold: the "
             f"weights or the bias are too large for f='exp'"
         )
-    scale = math.exp(unit.mean)
-    grown = math.expm1(total) if subtract else math.exp(total)
-    moved = math.exp(total) * math.expm1(min(error, 1.0)) + unit.mean_error * abs(grown)
     if error > 1:
-        return Interval(scale * grown, math.inf)
-    relative = (3 * FUNCTION) * UNIT
-    return Interval(scale * grown, scale * (moved + relative * abs(grown)) * SLACK + SMALLEST)
+        return Interval(0.0, math.inf)
+    at_mean, relative = math.exp(unit.mean), math.expm1(error + 3 * FUNCTION * UNIT)
+    if total > 1 or not subtract:
+        whole = math.exp(unit.mean + total)
+        relative += 2 * UNIT * (abs(unit.mean) + abs(total))
+        found = Interval(whole, relative * whole * SLACK + SMALLEST)
+        return found.minus(Interval(at_mean, relative * at_mean)) if subtract else found
+    grown = math.expm1(total)
+    moved = relative * (math.exp(total) + abs(grown)) - 3 * FUNCTION * UNIT * math.exp(total)
+    return Interval(at_mean * grown, at_mean * moved * SLACK + SMALLEST)
 
 
 def _log_mgf(s: float, c: Floats) -> Floats:

@@ -18,13 +18,15 @@ import numpy as np
 
 from dropout_stats.gap.activations import Laplace
 from dropout_stats.gap.frequency import Weighted, excess
-from dropout_stats.gap.rounding import SLACK, UNIT, Floats, Interval
+from dropout_stats.gap.rounding import SLACK, SMALLEST, UNIT, Floats, Interval
 from dropout_stats.gap.unit import Unit
 
 _CUT = 1e-18  # of what there is to sum
 _LINES = np.linspace(0.05, 0.95, 37)
-_FAR_LINES = np.geomspace(0.25, 24.0, 41)
+_FAR_LINES = np.geomspace(0.25, 64.0, 49)
 _OVERFLOWS = 600.0
+_FURTHEST = 2.0**13
+_GROWTH = 40.0  # of M to the lines beside, in e-folds
 
 
 class _Oriented(NamedTuple):
@@ -48,14 +50,15 @@ class _Tilted(NamedTuple):
 
 
 def applies(unit: Unit, laplace: Laplace) -> bool:
-    """Whether there is a line on which no exponential overflows."""
-    return bool(len(_lines(laplace, (abs(unit.mean) + 2 * unit.total) * laplace.stretch)))
+    """Whether there is a line on which no exponential overflows, and few enough points do."""
+    near = (abs(unit.mean) + unit.reach) * laplace.stretch < _FURTHEST
+    return near and bool(len(_lines(laplace, unit.largest * laplace.stretch)))
 
 
-def _lines(laplace: Laplace, furthest: float) -> Floats:
-    """Lines theta for which e^(theta' z) is a double on those beside it, too."""
+def _lines(laplace: Laplace, largest: float) -> Floats:
+    """Lines theta for which e^(theta' step) is a double on those beside it, too."""
     lines = _LINES if math.isfinite(laplace.strip) else _FAR_LINES
-    return lines[1.5 * lines * furthest < _OVERFLOWS]
+    return lines[1.5 * lines * largest < _OVERFLOWS]
 
 
 def gap(unit: Unit, laplace: Laplace) -> Interval:
@@ -76,15 +79,16 @@ def _log_moment(z: _Oriented, theta: float) -> Floats:
     return np.asarray(np.log1p(grown) - z.chance * theta * z.steps, np.float64)
 
 
-def _size(z: _Oriented, theta: float) -> float:
-    """log(M(theta) + e^(theta mean)), nearly."""
-    return theta * z.mean + math.log1p(math.exp(float(z.counts @ _log_moment(z, theta))))
+def _size(z: _Oriented, laplace: Laplace, theta: float) -> float:
+    """Logarithm of what there is to sum on a line, nearly."""
+    excess = max(0.0, float(z.counts @ _log_moment(z, theta)))
+    return theta * z.mean + excess + math.log(laplace.area(theta)) + laplace.level(theta)
 
 
 def _line(z: _Oriented, laplace: Laplace) -> float:
     """The line on which there is least to sum."""
-    lines = _lines(laplace, abs(z.mean) + 2 * float(z.counts @ np.abs(z.steps)))
-    sizes = [_size(z, theta) + math.log(laplace.area(theta)) for theta in lines.tolist()]
+    lines = _lines(laplace, float(np.abs(z.steps).max()))
+    sizes = [_size(z, laplace, theta) for theta in lines.tolist()]
     return float(lines[int(np.argmin(sizes))])
 
 
@@ -107,28 +111,52 @@ def _tilt(z: _Oriented, theta: float) -> _Tilted:
     return _Tilted(log_size, math.expm1(min(relative, 1.0)), mean, mean_error, law)
 
 
+class _Scaled(NamedTuple):
+    """M(theta) and e^(theta mean), divided by the larger of the two, whose logarithm is `top`."""
+
+    moment: float
+    at_mean: float
+    top: float
+
+
+def _scaled(z: _Oriented, tilted: _Tilted, theta: float) -> _Scaled:
+    top = max(tilted.log_size, theta * z.mean)
+    return _Scaled(math.exp(tilted.log_size - top), math.exp(theta * z.mean - top), top)
+
+
 def _on_line(z: _Oriented, laplace: Laplace, theta: float) -> Interval:
     tilted = _tilt(z, theta)
-    size, at_mean = math.exp(tilted.log_size), math.exp(theta * z.mean)
-    to_sum = laplace.area(theta) * (size + at_mean)
-    width = 0.5 * theta if not math.isfinite(laplace.strip) else 0.9 * min(theta, 1 - theta)
-    aside = [_aside(z, laplace, theta + side * width) for side in (1, -1)]
-    step = 2 * math.pi * width / math.log1p(sum(aside) / (_CUT * to_sum))
+    scaled = _scaled(z, tilted, theta)
+    both = scaled.moment + scaled.at_mean
+    level = laplace.level(theta) + scaled.top
+    to_sum = laplace.area(theta) * both
+    far = not math.isfinite(laplace.strip)
+    width = min(0.5 * theta, 3.0) if far else 0.9 * min(theta, 1 - theta)
+    width = min(width, _GROWTH / (abs(z.mean) + float(z.counts @ np.abs(z.steps))))
+    aside = sum(_aside(z, laplace, theta + side * width, level) for side in (1, -1))
+    step = 2 * math.pi * width / math.log1p(aside / (_CUT * to_sum))
     last = _last(laplace, theta, step)
     t = step * np.arange(1, last + 1)
-    steps = step * laplace.envelope(theta, step * (last + 1)) * (size + at_mean)
-    left = steps / -math.expm1(-laplace.decay(theta, step * (last + 1)) * step)
-    between = sum(aside) / math.expm1(2 * math.pi * width / step)
+    end = step * (last + 1)
+    left = (
+        step * laplace.envelope(theta, end) * both / -math.expm1(-laplace.decay(theta, end) * step)
+    )
+    between = aside / math.expm1(2 * math.pi * width / step)
     value, rounding = _sum(z, laplace, theta, tilted, t)
     moved = to_sum * (theta + 0.8) * z.off * math.exp(min(theta * z.off, 1.0))
-    error = (between / 2 + moved / 2 + left) / math.pi + step / math.pi * rounding
-    return Interval(step / math.pi * value, error * SLACK + 8 * UNIT * abs(step * value))
+    error = (between / 2 + moved / 2 + left + step * rounding) / math.pi
+    scale = math.exp(min(level, _OVERFLOWS))
+    error = error * SLACK + 8 * UNIT * abs(step * value)
+    return Interval(scale * step / math.pi * value, scale * error * SLACK + SMALLEST)
 
 
-def _aside(z: _Oriented, laplace: Laplace, theta: float) -> float:
-    """Bound of the integral of the integrand's modulus along another line."""
+def _aside(z: _Oriented, laplace: Laplace, theta: float, level: float) -> float:
+    """Bound of the integral of the integrand's modulus along another line, over e^level."""
     tilted = _tilt(z, theta)
-    size = math.exp(tilted.log_size) * (1 + tilted.relative_error) + math.exp(theta * z.mean)
+    scaled = _scaled(z, tilted, theta)
+    both = scaled.moment + scaled.at_mean
+    exponent = laplace.level(theta) + scaled.top - level
+    size = both * (1 + tilted.relative_error) * math.exp(exponent)
     return laplace.area(theta) * size * SLACK
 
 
@@ -143,16 +171,16 @@ def _sum(
     z: _Oriented, laplace: Laplace, theta: float, tilted: _Tilted, t: Floats
 ) -> tuple[float, float]:
     """Half the term at t = 0 and the real parts of the others; the bound of their rounding."""
-    size, at_mean = math.exp(tilted.log_size), math.exp(theta * z.mean)
+    size, at_mean, top = _scaled(z, tilted, theta)
     transform = laplace.transform(theta, np.concatenate(([0.0], t)))
     found = excess(tilted.law, t)
     turned = np.exp(1j * t * tilted.mean) * (1 + found.real + 1j * found.imag)
     terms = transform[1:] * (size * turned - at_mean * np.exp(1j * t * z.mean))
     value = math.fsum([float(transform[0].real) * (size - at_mean) / 2, *terms.real.tolist()])
     modulus = np.abs(transform)
-    phase = np.concatenate(([0.0], t)) * (abs(tilted.mean) + abs(z.mean))
-    error = np.concatenate(([0.0], found.error + t * tilted.mean_error))
     where = np.concatenate(([0.0], t))
-    relative = UNIT * (480 + 16 * where + 4 * where**2 + 4 * theta**2 + 2 * phase)
-    relative = relative + tilted.relative_error + UNIT * abs(theta * z.mean)
+    error = np.concatenate(([0.0], found.error + t * tilted.mean_error))
+    turns = where * (abs(tilted.mean) + abs(z.mean) + theta)
+    relative = UNIT * (480 + 16 * where + 4 * where**2 + 4 * theta**2 + 2 * turns)
+    relative = relative + tilted.relative_error + 4 * UNIT * (abs(theta * z.mean) + abs(top))
     return value, float(modulus @ (size * error + (size + at_mean) * relative))

@@ -2,10 +2,11 @@
 
 For z - mean = sum of n_j copies of c_j (x - s_j), it is at a frequency t
 
-    exp(psi(t)) - 1,   psi = sum_j n_j [log(1 + s_j (e^(i t c_j) - 1)) - i t c_j s_j].
+    product over j of (1 + e_j)^(n_j) e^(-i t c_j s_j n_j) - 1,   e_j = s_j (e^(i t c_j) - 1).
 
-Each factor is computed with an error of at most UNIT * FACTOR * s_j |t c_j|: small where the factor
-is near 1, so that the gap of tiny weights keeps its leading digits, and bounded where it is near 0.
+The product of factors 1 + a and 1 + b is kept as a + b + ab, never as 1 + a + b + ab: where all
+factors are near 1, as for tiny weights, what they differ by keeps its leading digits. No factor is
+larger than 1, so that no error grows.
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from dropout_stats.gap.rounding import FUNCTION, UNIT, Floats, depth, tree_sum
+from dropout_stats.gap.rounding import UNIT, Floats, depth
 
-FACTOR = 125.0  # lemma 4.1
-_CHUNK = 1 << 16
+Complexes = NDArray[np.complex128]
+
+ENDS = 80.0  # lemma 4.1: of the factors and of the centring, in units of UNIT
+JOIN = 6.0  # lemma 4.2: of one product
+_CHUNK = 1 << 15
 
 
 class Weighted(NamedTuple):
@@ -38,7 +43,7 @@ class Weighted(NamedTuple):
 
 
 class Excess(NamedTuple):
-    """exp(psi) - 1 at some frequencies: real and imaginary part, and a bound of the error."""
+    """The characteristic function less 1: real and imaginary part, and a bound of the error."""
 
     real: Floats
     imag: Floats
@@ -46,45 +51,59 @@ class Excess(NamedTuple):
 
 
 def excess(unit: Weighted, t: Floats) -> Excess:
-    """exp(psi(t)) - 1 for exact frequencies t > 0."""
-    real, imag = np.empty(len(t)), np.empty(len(t))
+    """The characteristic function less 1 at exact frequencies t > 0."""
+    found = np.empty(len(t), np.complex128)
     block = max(1, _CHUNK // max(1, len(unit.steps)))
     for start in range(0, len(t), block):
         part = slice(start, start + block)
-        real[part], imag[part] = _logs(unit, t[part])
-    return _exponential(real, imag, _error(unit, t))
+        found[part] = _product(unit, t[part])
+    centre = t * float((unit.counts * unit.chances) @ unit.steps)
+    found = _join(found, _turn(-centre / 2, 1.0))
+    return Excess(found.real, found.imag, _error(unit, t))
 
 
-def _logs(unit: Weighted, t: Floats) -> tuple[Floats, Floats]:
-    """Real and imaginary part of psi."""
-    s = unit.chances[:, None]
-    n = unit.counts[:, None]
-    theta = unit.steps[:, None] * t
-    half = theta / 2
-    sine, cosine = np.sin(half), np.cos(half)
-    squared = s * sine * sine
-    across, along = 2 * s * sine * cosine, 1 - 2 * squared
-    lost = 4 * (1 - s) * squared  # 1 - |factor|^2
-    near_zero = lost >= 0.5
-    size = np.log1p(-np.minimum(lost, 0.5))
-    if near_zero.any():
-        with np.errstate(divide="ignore"):
-            size[near_zero] = np.log(across[near_zero] ** 2 + along[near_zero] ** 2)
-    turn = np.arctan2(across, along) - s * theta
-    return tree_sum(n * size) / 2, tree_sum(n * turn)
+def _product(unit: Weighted, t: Floats) -> Complexes:
+    """The product of all factors, less 1, in a binary tree."""
+    factors = _turn(np.multiply.outer(unit.steps / 2, t), unit.chances[:, None])
+    if (unit.counts != 1).any():
+        factors = _powers(factors, unit.counts.astype(np.int64))
+    while len(factors) > 1:
+        half = len(factors) // 2
+        joined = _join(factors[:half], factors[half : 2 * half])
+        factors = joined if len(factors) % 2 == 0 else np.concatenate((joined, factors[-1:]))
+    return np.asarray(factors[0], np.complex128)
+
+
+def _turn(half: Floats, chance: Floats | float) -> Complexes:
+    """The factor chance (e^(2 i half) - 1), without cancellation."""
+    sine = np.sin(half)
+    out = np.empty(half.shape, np.complex128)
+    out.real = -2 * chance * sine * sine
+    out.imag = 2 * chance * sine * np.cos(half)
+    return out
+
+
+def _join(one: Complexes, other: Complexes) -> Complexes:
+    """(1 + one)(1 + other) - 1."""
+    out = one * other
+    out += one
+    out += other
+    return out
+
+
+def _powers(factors: Complexes, counts: NDArray[np.int64]) -> Complexes:
+    """(1 + factor)^count - 1 by squaring."""
+    out = np.zeros_like(factors)
+    while counts.any():
+        odd = (counts & 1).astype(bool)
+        out[odd] = _join(out[odd], factors[odd])
+        factors = _join(factors, factors)
+        counts = counts >> 1
+    return out
 
 
 def _error(unit: Weighted, t: Floats) -> Floats:
-    """Bound of |computed product of factors - product| (lemma 4.2)."""
-    per_factor = FACTOR + 4 * depth(len(unit.steps)) + unit.relative
-    error = UNIT * per_factor * unit.weight * 1.02 * t
+    """Bound of the error of the product (lemma 4.3)."""
+    joins = depth(len(unit.steps)) + 2 * depth(int(unit.counts.max()) + 1)
+    error = UNIT * (ENDS + JOIN * joins + unit.relative) * unit.weight * 1.02 * t
     return np.where(error < 0.01, error, 3.0)
-
-
-def _exponential(a: Floats, b: Floats, error: Floats) -> Excess:
-    """exp(a + ib) - 1, where exp(a + ib) was known up to `error` before."""
-    decay, half = np.expm1(a), np.sin(b / 2)
-    real = decay * np.cos(b) - 2 * half * half
-    imag = (1 + decay) * np.sin(b)
-    rounding = (3 * FUNCTION * np.abs(decay) + 8 * FUNCTION * np.minimum(1.0, np.abs(b))) * UNIT
-    return Excess(real, imag, error + rounding)

@@ -1,7 +1,8 @@
 """The methods as a table, and the choice between them.
 
 A method says whether it applies, and gives an interval. The choice goes down the table: the first
-interval that is as narrow as the tolerance is taken, or else the narrowest of all.
+interval that is as narrow as the tolerance is taken, or else the narrowest of all. What proves
+nothing is tried only where nothing else applies.
 """
 
 from __future__ import annotations
@@ -199,12 +200,15 @@ def solve(problem: Problem, forced: object) -> Gap:
         return _answer(problem, _named(problem, forced))
     best = None
     for method in METHODS:
-        if method.suits(problem) and method.chosen(problem):
-            found = _answer(problem, method)
-            if best is None or found.halfwidth < best.halfwidth:
-                best = found
-            if best.halfwidth <= problem.tolerance or method.name == "enumeration":
-                break
+        if not method.suits(problem) or not method.chosen(problem):
+            continue
+        if best is not None and not method.certifies(problem):
+            break
+        found = _answer(problem, method)
+        if best is None or found.halfwidth < best.halfwidth:
+            best = found
+        if best.halfwidth <= problem.tolerance:
+            break
     assert best is not None  # noqa: S101 - Monte Carlo takes whatever has no other method
     return best
 

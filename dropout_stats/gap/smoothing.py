@@ -72,19 +72,16 @@ def _setting(unit: Unit, pieces: Pieces, tolerance: float) -> _Setting:
     furthest = max(abs(end) for end in pieces.ends)
     deep = -math.log(part) if pieces.smooth_part is not None else 0.0
     reach = abs(unit.mean) + furthest + radius + deep
-    for _ in range(60):
-        step = step_for(reach + 2 * _ROOM * noise)
-        last = math.sqrt(2 * max(1.0, -math.log(part))) / noise
-        number = math.ceil(last / (2 * step)) + 1
-        if number <= _MOST:
-            break
-        noise *= 1.1
+    cut = math.sqrt(2 * max(1.0, -math.log(part)))  # in deviations of the Gaussian factor
+    noise = max(noise, reach * cut / (6 * _MOST - 2 * _ROOM * cut))  # 6 < 2 pi, for step_for
+    step = step_for(reach + 2 * _ROOM * noise)
+    number = math.ceil(cut / noise / (2 * step)) + 1
     t = (2.0 * np.arange(number) + 1) * step
     end = t[-1] + 2 * step
     first = 4 * pieces.size / (math.pi * step) * math.exp(-((noise * end) ** 2) / 2)
     ratio = math.exp(-(noise**2) * end * 2 * step)
-    cut = first / (2 * number + 1) ** 2 / (1 - ratio)
-    return _Setting(noise, step, math.pi / step, radius, t, cut * SLACK)
+    left_out = first / (2 * number + 1) ** 2 / (1 - ratio)
+    return _Setting(noise, step, math.pi / step, radius, t, left_out * SLACK)
 
 
 def _weights(setting: _Setting) -> tuple[Floats, Floats]:
