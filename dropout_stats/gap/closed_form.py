@@ -37,7 +37,7 @@ def exponential(unit: Unit, *, subtract: bool) -> Interval:
     total = math.fsum((unit.counts * (logs - s * c)).tolist())
     terms = s * np.expm1(np.minimum(np.abs(c), 1.0)) + np.abs(s * c) + np.abs(logs)
     weight = float(unit.counts @ (terms + np.where(c < _EXPONENT, 0.0, 3 * c)))
-    error = 4 * FUNCTION * UNIT * weight + 2 * UNIT * unit.total + unit.mean_error
+    error = 4 * FUNCTION * UNIT * weight + 4 * UNIT * unit.total + unit.mean_error
     if not unit.mean + max(total, 0.0) < 700:
         raise UsageError(
             f"E exp(z) is about e^{unit.mean + total:.4g}, more than a double can hold: the "

@@ -66,7 +66,7 @@ def gap(unit: Unit, laplace: Laplace) -> Interval:
     sign = laplace.scale * (-1.0 if unit.mean > 0 and not laplace.even else 1.0)
     turned = -1.0 if unit.mean > 0 else 1.0
     stretch = laplace.stretch * turned
-    sure = (unit.mean_error + 2 * UNIT * unit.total) * laplace.stretch
+    sure = (unit.mean_error + 4 * UNIT * unit.total) * laplace.stretch
     z = _Oriented(stretch * unit.mean, stretch * unit.steps, unit.counts, unit.chance, sure)
     theta = _line(z, laplace)
     found = _on_line(z, laplace, theta)

@@ -52,7 +52,7 @@ def fixed_point(unit: Unit, room: float = 0.0) -> FixedPoint:
     base = round(base / spacing) * spacing
     shift = spacing / 2 + unit.mean_error
     wobble = math.sqrt(unit.chance * float(unit.counts @ rounded**2)) + unit.rest
-    most = float(unit.counts @ np.abs(rounded)) + 2 * UNIT * unit.total
+    most = float(unit.counts @ np.abs(rounded)) + 4 * UNIT * unit.total
     return FixedPoint(
         unit, spacing, base, steps, (shift + wobble) * SLACK, (shift + most) * SLACK + unit.rest
     )

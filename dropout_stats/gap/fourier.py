@@ -1,8 +1,8 @@
 """Smooth f, any number of inputs: the Fourier series of the kernel |z - s| (gap.md, section 5).
 
-With F the transform of f'' and odd multiples t of pi / L,
+With F the transform of f'', and k odd,
 
-    gap = - (2 pi / L)(1 / pi) ... sum over t of Re[e^(i t mean) (phi(t) - 1) F(t)] / (t L / pi)^2,
+    gap = - (2 L / pi^2) sum over k of Re[e^(i t mean) (phi(t) - 1) F(t)] / k^2,   t = k pi / L,
 
 exactly as long as no |z - s| is beyond L. F falls off exponentially, so that some tens of
 frequencies do, and nothing is asked of the characteristic function phi.

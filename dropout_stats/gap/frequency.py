@@ -11,6 +11,7 @@ larger than 1, so that no error grows.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -57,7 +58,7 @@ def excess(unit: Weighted, t: Floats) -> Excess:
     for start in range(0, len(t), block):
         part = slice(start, start + block)
         found[part] = _product(unit, t[part])
-    centre = t * float((unit.counts * unit.chances) @ unit.steps)
+    centre = t * math.fsum((unit.counts * unit.chances * unit.steps).tolist())
     found = _join(found, _turn(-centre / 2, 1.0))
     return Excess(found.real, found.imag, _error(unit, t))
 
@@ -106,4 +107,4 @@ def _error(unit: Weighted, t: Floats) -> Floats:
     """Bound of the error of the product (lemma 4.3)."""
     joins = depth(len(unit.steps)) + 2 * depth(int(unit.counts.max()) + 1)
     error = UNIT * (ENDS + JOIN * joins + unit.relative) * unit.weight * 1.02 * t
-    return np.where(error < 0.01, error, 3.0)
+    return error if error.max(initial=0.0) < 0.01 else np.where(error < 0.01, error, 3.0)

@@ -59,7 +59,7 @@ def gap(layer: Layer, unit: Unit, f: Activation) -> Interval:
     spacing = lattice.unit / (keep if layer.strategy == "inverted" else 1.0)
     expected = math.fsum((keep * lattice.integers).tolist())
     z = unit.mean + spacing * (np.arange(len(law)) + low - expected)
-    away = UNIT * (abs(unit.mean) + 8 * spacing * lattice.points) + unit.mean_error
+    away = UNIT * (abs(unit.mean) + 8 * spacing * lattice.points) + 2 * unit.mean_error
     changes = f.values(z) - float(f.values(np.array([unit.mean]))[0])
     size = float(law @ np.abs(changes))
     level = float(f.values(np.array([unit.mean]))[0])

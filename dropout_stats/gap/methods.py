@@ -133,8 +133,12 @@ def _contour(problem: Problem) -> Interval:
     return found if problem.subtract else found.plus(problem.unit.at_mean(problem.f))
 
 
-def _saturates(problem: Problem) -> bool:
+def _has_lines(problem: Problem) -> bool:
     return problem.f.laplace is not None and contour.applies(problem.unit, problem.f.laplace)
+
+
+def _saturates(problem: Problem) -> bool:
+    return abs(problem.unit.mean) > 4 + 4 * math.sqrt(problem.unit.variance)
 
 
 def _smoothed(problem: Problem) -> Interval:
@@ -179,7 +183,7 @@ METHODS = (
         "enumeration", lambda p: p.unit.states <= 2.0**30 and not p.overflows, _few, _enumerated
     ),
     Method("fourier", lambda p: p.f.kernel is not None, lambda _: True, _fourier),
-    Method("contour", _saturates, lambda _: True, _contour),
+    Method("contour", _has_lines, _saturates, _contour),
     Method("lattice", _on_lattice, lambda p: _on_lattice(p, _LATTICE), _latticed),
     Method(
         "meet-in-the-middle",

@@ -24,6 +24,7 @@ from dropout_stats.gap.rounding import (
     LARGEST,
     SLACK,
     SMALLEST,
+    UNIT,
     Floats,
     Interval,
     two_product,
@@ -40,7 +41,7 @@ class Unit:
 
     Args:
         chance: P(x = 1), in [0, 1/2]; a double, exactly.
-        steps: what each x adds; distinct and not zero.
+        steps: what each x adds; distinct and not zero, each off by at most 4 UNIT of it.
         counts: how many x there are of each step.
         mean: E z, rounded.
         mean_rest: E z - mean, up to some 2^-100 of the terms.
@@ -75,10 +76,8 @@ class Unit:
     @cached_property
     def reach(self) -> float:
         """At least max |z - mean|."""
-        up = float(self.counts @ np.maximum(self.steps, 0))
-        down = float(self.counts @ np.maximum(-self.steps, 0))
-        s = self.chance
-        return max(up * (1 - s) + down * s, down * (1 - s) + up * s) * SLACK
+        both = abs(float(self.counts @ self.steps))
+        return (self.total + (1 - 2 * self.chance) * both) / 2 * SLACK
 
     @cached_property
     def mean_error(self) -> float:
@@ -134,17 +133,17 @@ class Layer:
         kept = high != 0
         return high[kept], low[kept]
 
-    @cached_property
-    def coefficients(self) -> tuple[Floats, Floats]:
-        """What each kept input adds to the pre-activation in training, as two doubles."""
+    def coefficients(self) -> tuple[Floats, float]:
+        """What each kept input adds to the pre-activation in training, and how they are off.
+
+        The second is at least the root of the sum of the squares of their errors: of the product,
+        of keep_prob and of the quotient where there is one.
+        """
         high, low = self.products
         if self.strategy == "test-scaled":
-            return high, low
-        keep, keep_low = self.keep_prob
-        quotient = high / keep
-        back, back_low = two_product(quotient, np.full_like(quotient, keep))
-        rest = (((high - back) - back_low) + low - quotient * keep_low) / keep
-        return two_sum(quotient, rest)
+            return high, float(np.sqrt(low @ low)) * SLACK
+        quotient = high / self.keep_prob[0]
+        return quotient, 3.01 * UNIT * float(np.sqrt(quotient @ quotient)) * SLACK
 
     def exact_mean(self) -> tuple[float, float]:
         """E z in training, the pre-activation of evaluation, rounded, and the rest."""
@@ -166,16 +165,24 @@ class Layer:
 
     def unit(self) -> Unit:
         """The unit in the form that the methods work on."""
-        high, low = self.coefficients
+        coefficients, off = self.coefficients()
         mean, mean_rest = self.exact_mean()
         chance = min(self.rate, self.keep_prob[0])
-        steps, counts = np.unique(-high if self.rate < 0.5 else high, return_counts=True)
-        tiny = SMALLEST * (1 + len(high))
-        rest = math.sqrt(chance * float(low @ low)) * SLACK + 2.0**-98 * float(np.abs(high).sum())
-        spread = abs(self.bias) + float(np.abs(high).sum())
-        exact = not low.any() and self.strategy == "test-scaled" and not self._underflows
-        rest = 0.0 if exact else rest + tiny
-        return Unit(chance, steps, counts.astype(float), mean, mean_rest, rest, spread)
+        steps, counts = _distinct(-coefficients if self.rate < 0.5 else coefficients)
+        rest = math.sqrt(chance) * off * SLACK
+        if off or self._underflows:
+            rest += SMALLEST * (1 + len(coefficients))
+        spread = abs(self.bias) + float(np.abs(coefficients).sum())
+        return Unit(chance, steps, counts, mean, mean_rest, rest, spread)
+
+
+def _distinct(steps: Floats) -> tuple[Floats, Floats]:
+    """The steps in order, and how often each occurs."""
+    ordered = np.sort(steps)
+    if (ordered[1:] != ordered[:-1]).all():
+        return ordered, np.ones(len(ordered))
+    different, counts = np.unique(ordered, return_counts=True)
+    return different, counts.astype(np.float64)
 
 
 def layer_of(
@@ -217,12 +224,16 @@ def _vector(name: str, values: object) -> Floats:
 
 def _require_room(layer: Layer) -> None:
     with np.errstate(over="ignore"):
-        largest = float(np.abs(layer.weights).max(initial=0.0))
-        largest = max(largest, float(np.abs(layer.inputs).max(initial=0.0)), abs(layer.bias))
+        largest = max(_norm(layer.weights), _norm(layer.inputs), abs(layer.bias))
         keep = layer.keep_prob[0] or 1.0
-        total = float(np.abs(layer.weights * layer.inputs).sum()) / keep + abs(layer.bias)
+        total = _norm(layer.weights) * _norm(layer.inputs) / keep + abs(layer.bias)
     if not max(largest, total) < LARGEST:
         raise UsageError(
-            f"weights * inputs must stay below {LARGEST:.3g} in all, also divided by keep_prob, so "
-            f"that double precision holds their products; here they reach {max(largest, total):.3g}"
+            f"weights, inputs, bias and sums of weights * inputs / keep_prob must stay below "
+            f"{LARGEST:.3g}, so that doubles hold their squares; they reach "
+            f"{max(largest, total):.3g}"
         )
+
+
+def _norm(vector: Floats) -> float:
+    return float(np.sqrt(vector @ vector))
