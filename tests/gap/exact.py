@@ -10,7 +10,7 @@ from typing import NamedTuple
 import mpmath
 import numpy as np
 
-DIGITS = 120
+DIGITS = 200
 _FUNCTIONS = {
     "identity": lambda z: z,
     "square": lambda z: z * z,
