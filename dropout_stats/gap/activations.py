@@ -136,13 +136,19 @@ class Activation:
     known: bool = True
 
     def at(self, point: float, off: float) -> Interval:
-        """F at a point that is known up to `off`."""
+        """The value at a point that is known up to `off`; see theorem 6 for unknown slopes."""
         value = float(self.values(np.array([point]))[0])
         error = UNIT * (self.relative * abs(value) + self.absolute)
-        return Interval(value, error + (self.lipschitz * off if off else 0.0))
+        if not off:
+            return Interval(value, error)
+        if math.isfinite(self.lipschitz):
+            return Interval(value, error + self.lipschitz * off)
+        away = 2 * (off + UNIT * abs(point))
+        aside = self.values(np.array([point - away, point + away]))
+        return Interval(value, float(np.abs(aside - value).max()) + 3 * error)
 
     def values(self, points: Floats) -> Floats:
-        """F at points of any shape; what a callable returns is held to that shape."""
+        """The values at points of any shape; what a callable returns is held to that shape."""
         if self.known:
             return self.function(points)
         try:

@@ -47,7 +47,7 @@ def _error(unit: Unit, f: Activation, law: _Law, size: float, number: int) -> fl
     outer = f.values(places + aside * [-1, 1])
     slope = float((np.abs(outer - f.values(places)) / aside).max())
     scale = abs(unit.mean) + 4 * unit.total
-    off = UNIT * (8 * number + 8) * scale + 2 * unit.mean_error + unit.rest
+    off = UNIT * (8 * number + 8) * scale + 3 * unit.mean_error + unit.rest
     level = abs(f.at(unit.mean, 0.0).value)
     relative = UNIT * (8 * number + 4 + 2 * f.relative)
     return (slope * off + relative * (size + 2 * level * UNIT) + _f_error(f, size, level)) * SLACK

@@ -24,9 +24,9 @@ class Lattice(NamedTuple):
     unit: float
 
     @property
-    def points(self) -> int:
-        """How many values z can have."""
-        return int(np.abs(self.integers).sum()) + 1
+    def points(self) -> float:
+        """How many values z can have; a float, since it may be more than an integer type holds."""
+        return float(np.abs(self.integers.astype(np.float64)).sum()) + 1
 
 
 def lattice_of(layer: Layer) -> Lattice | None:
@@ -44,7 +44,7 @@ def lattice_of(layer: Layer) -> Lattice | None:
     return Lattice(whole // divisor, math.ldexp(float(divisor), exponent))
 
 
-def work(lattice: Lattice) -> int:
+def work(lattice: Lattice) -> float:
     """Additions that the law takes."""
     return len(lattice.integers) * lattice.points
 

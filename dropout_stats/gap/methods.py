@@ -160,7 +160,8 @@ def _on_lattice(problem: Problem, most: float = math.inf) -> bool:
 
 
 def _ordered(problem: Problem) -> Interval:
-    return problem.from_gap(convex_order.gap(problem.unit, problem.f))
+    found = convex_order.gap(problem.unit, problem.f)
+    return found if problem.subtract else found.plus(problem.unit.at_mean(problem.f))
 
 
 def _convex(problem: Problem) -> bool:

@@ -2,7 +2,7 @@
 
 f(z) is regressed on z and z^2 in a first batch; the rest estimates E f(z) from what they leave,
 since E z and E z^2 are known. The interval is an asymptotic confidence sequence (Waudby-Smith,
-Arbour, Sinha, Kennedy and Ramdas 2024, theorem 2.2): it holds at all looks together, as the number
+Arbour, Sinha, Kennedy and Ramdas 2024): it holds at all looks together, as the number
 of draws grows, so it is never `certified`.
 """
 
@@ -37,7 +37,7 @@ def expectation(unit: Unit, f: Activation, tolerance: float) -> Interval:
         left = found - sum(slope * part for slope, part in zip(slopes, basis, strict=True))
         draws, mean, squares = _merged(draws, mean, squares, left)
         halfwidth = _halfwidth(draws, math.sqrt(squares / draws))
-    return Interval(mean, (halfwidth + unit.input_error(f, subtract=False)) * SLACK)
+    return Interval(mean, halfwidth * SLACK)
 
 
 def _draw(

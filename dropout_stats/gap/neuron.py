@@ -126,7 +126,7 @@ def _without_noise(problem: Problem) -> Gap:
 
 
 def _at(f: Activation, layer: Layer, *, kept: bool) -> Interval:
-    """F where all inputs are kept, or none."""
+    """The output where all inputs are kept, or none."""
     if not kept:
         return f.at(layer.bias, 0.0)
     certain = Layer(layer.weights, layer.inputs, layer.bias, 0.0, "test-scaled").unit()

@@ -96,7 +96,7 @@ def prefix_sums(terms: Floats) -> Floats:
 
 
 def _scan(terms: Floats) -> Floats:
-    if len(terms) <= 8:
+    if len(terms) <= 4:
         return np.asarray(np.cumsum(terms), np.float64)
     odd = len(terms) % 2
     even = terms[: len(terms) - odd]

@@ -164,7 +164,7 @@ def _smooth(unit: Unit, pieces: Pieces, setting: _Setting, values: _Values) -> I
 
 
 def _asymptote(pieces: Pieces) -> tuple[float, float]:
-    """F at minus infinity: a0 + a1 z."""
+    """The line that f is at minus infinity: a0 + a1 z."""
     return pieces.coefficients[0][0], pieces.coefficients[0][1]
 
 

@@ -46,6 +46,7 @@ def test_every_interval_holds_the_exact_number(seed):
                 assert "does not apply" in str(error) or "double can hold" in str(error)
                 continue
             assert found.certified
+            assert found.halfwidth < np.inf
             assert contains(found, getattr(truth, question)), (name, method, unit, found)
 
 
@@ -96,6 +97,17 @@ def test_integer_weights_have_their_exact_law(rate):
             found = ask("gap", name, unit, method="lattice")
             assert found.halfwidth < 1e-13
             assert contains(found, truth.gap)
+
+
+def test_products_without_a_common_divisor_have_no_small_lattice():
+    from dropout_stats.gap.lattice import lattice_of
+    from dropout_stats.gap.unit import layer_of
+
+    weights = np.array([1.0 + 2.0**-52, 1.5 - 2.0**-52, 2.0**8 + 2.0**-43] * 40)
+    lattice = lattice_of(layer_of(weights, np.ones(120), 0.0, 0.5, "inverted"))
+    assert lattice.points > 2.0**60
+    with pytest.raises(ds.UsageError, match="'lattice' does not apply"):
+        ds.gap.neuron("relu", weights, np.ones(120), rate=0.5, method="lattice")
 
 
 def test_methods_agree_where_nothing_can_be_enumerated():

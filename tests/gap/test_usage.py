@@ -57,6 +57,7 @@ def test_a_callable_must_be_elementwise_and_finite():
 def test_a_callable_is_certified_where_it_is_enumerated():
     found = ds.gap.neuron(lambda z: np.maximum(z, 0), W, A, rate=0.3)
     assert found.certified
+    assert found.halfwidth < 1e-14
     assert found.method == "enumeration"
     assert contains(found, exact(["relu"], W, A, rate=0.3)["relu"].gap)
     many = ds.gap.neuron(lambda z: np.maximum(z, 0), [0.1] * 40 + W, [1.0] * 40 + A, rate=0.3)
@@ -66,6 +67,7 @@ def test_a_callable_is_certified_where_it_is_enumerated():
     sampled = ds.gap.neuron(lambda z: np.maximum(z, 0), *wide, rate=0.3)
     known = ds.gap.neuron("relu", *wide, rate=0.3, tolerance=1e-7)
     assert not sampled.certified
+    assert sampled.halfwidth < 0.01
     assert abs(sampled.value - known.value) <= sampled.halfwidth + known.halfwidth
 
 
