@@ -22,7 +22,7 @@ def square(unit: Unit, *, subtract: bool) -> Interval:
     """Var[z] = chance (1 - chance) sum of steps^2."""
     squares = math.fsum((unit.counts * unit.steps**2).tolist())
     value = unit.chance * (1 - unit.chance) * squares
-    rest = unit.rest * (2 * math.sqrt(unit.variance) + unit.rest)
+    rest = unit.rest * (2 * unit.deviation + unit.rest)
     gap = Interval(value, (8 * UNIT * value + rest) * SLACK + SMALLEST)
     if subtract:
         return gap

@@ -42,7 +42,7 @@ def expectation(unit: Unit, f: Activation) -> Interval:
     value = math.fsum(np.concatenate(values).tolist())
     if lipschitz:
         size = f.at(unit.mean, unit.mean_error).value
-        size = abs(size) + f.lipschitz * (math.sqrt(unit.variance) + point.off)
+        size = abs(size) + f.lipschitz * (unit.deviation + point.off)
         moved = f.lipschitz * point.off
     else:
         size = sum(sizes)

@@ -18,10 +18,10 @@ import numpy as np
 
 from dropout_stats.gap.activations import Kernel
 from dropout_stats.gap.frequency import Excess, Weighted, excess
-from dropout_stats.gap.rounding import FUNCTION, SLACK, UNIT, Floats, Interval
+from dropout_stats.gap.rounding import FUNCTION, SLACK, SMALLEST, UNIT, Floats, Interval
 from dropout_stats.gap.unit import Unit
 
-_MOST = 1 << 17  # frequencies
+_MOST = 1 << 16  # frequencies
 
 
 class Series(NamedTuple):
@@ -40,7 +40,7 @@ def step_for(length: float) -> float:
     return math.ldexp(math.floor(fraction * 32), exponent - 5)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def series(kernel: Kernel, step: float, cut: float) -> Series:
     """Frequencies until what is left out is below `cut`, or as many as are allowed."""
     number = _needed(kernel, step, cut)
@@ -82,20 +82,21 @@ def excursion(unit: Unit, radius: float) -> float:
     bounds = []
     for spread, slope in _tails(unit):
         rate = radius / (spread + slope * radius)
-        exponent = radius * radius / (2 * (spread + slope * radius))
+        exponent = radius * rate / 2
         bounds.append(2 * math.exp(-exponent) / (math.e * rate) if rate > 0 else math.inf)
-    return min(*bounds, math.sqrt(unit.variance)) * SLACK
+    return min(*bounds, unit.deviation) * SLACK
 
 
 def _tails(unit: Unit) -> tuple[tuple[float, float], tuple[float, float]]:
     """Variance and slope of the bounds of Hoeffding and of Bernstein."""
     hoeffding = float(unit.counts @ unit.steps**2) / 4 * SLACK
-    return (hoeffding, 0.0), (unit.variance, unit.largest / 3)
+    variance = unit.deviation**2
+    return (hoeffding + SMALLEST, 0.0), (variance + SMALLEST, unit.largest / 3)
 
 
 def radius_for(unit: Unit, allowed: float) -> float:
     """A radius beyond which |z - mean| is on average at most `allowed`, nearly the smallest."""
-    logarithm = max(1.0, math.log(4 * math.sqrt(unit.variance) / allowed)) if unit.variance else 1.0
+    logarithm = max(1.0, math.log(4 * unit.deviation / allowed))
     radii = [
         slope * logarithm + math.sqrt((slope * logarithm) ** 2 + 2 * spread * logarithm)
         for spread, slope in _tails(unit)

@@ -26,7 +26,7 @@ from dropout_stats.gap import (
 )
 from dropout_stats.gap.activations import Activation
 from dropout_stats.gap.result import Gap
-from dropout_stats.gap.rounding import Interval
+from dropout_stats.gap.rounding import SLACK, Interval
 from dropout_stats.gap.unit import Layer, Unit
 from dropout_stats.values import wrong
 
@@ -67,8 +67,14 @@ class Problem:
         return self.f.name == "exp" and abs(self.unit.mean) + self.unit.reach > 700
 
     def from_gap(self, found: Interval) -> Interval:
-        """The answer, from the gap of the unit that the methods work on."""
+        """The answer, from the gap of the unit that the methods work on.
+
+        Whatever was found, |gap| <= Lip(f) E|z - E z|: useful where the weights are enormous.
+        """
         known = Interval(found.value, found.halfwidth + self._input_error)
+        most = self.f.lipschitz * (self.unit.deviation + self.unit.rest) * SLACK
+        if not known.halfwidth <= most:
+            known = Interval(0.0, most)
         return known if self.subtract else known.plus(self.unit.at_mean(self.f))
 
     def from_expectation(self, found: Interval) -> Interval:
@@ -138,7 +144,7 @@ def _has_lines(problem: Problem) -> bool:
 
 
 def _saturates(problem: Problem) -> bool:
-    return abs(problem.unit.mean) > 4 + 4 * math.sqrt(problem.unit.variance)
+    return abs(problem.unit.mean) > 4 + 4 * problem.unit.deviation
 
 
 def _smoothed(problem: Problem) -> Interval:
@@ -174,6 +180,12 @@ def _sampled(problem: Problem) -> Interval:
     )
 
 
+def _moderate(problem: Problem) -> bool:
+    """Whether squares of f and fourth powers of z are doubles."""
+    most = 300 if problem.f.name == "exp" else 1e75
+    return abs(problem.unit.mean) + problem.unit.reach < most
+
+
 def _never(_problem: Problem) -> bool:
     return False
 
@@ -194,7 +206,7 @@ METHODS = (
     ),
     Method("smoothing", lambda p: p.f.pieces is not None, lambda _: True, _smoothed),
     Method("convex-order", _convex, _never, _ordered, lambda p: p.f.known),
-    Method("monte-carlo", lambda _: True, lambda p: not p.f.known, _sampled, lambda _: False),
+    Method("monte-carlo", _moderate, lambda p: not p.f.known, _sampled, lambda _: False),
 )
 _BY_NAME = {method.name: method for method in METHODS}
 

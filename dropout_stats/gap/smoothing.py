@@ -20,6 +20,7 @@ from dropout_stats.gap.rounding import SLACK, UNIT, Floats, Interval, between
 from dropout_stats.gap.unit import Unit
 
 _MOST = 1 << 16
+_LEAST = 1e-100  # of the noise
 _ROOM = 12.0  # deviations of the noise
 _TOGETHER = 16
 _DEARER = 10  # a value of phi against a bound of it
@@ -64,14 +65,14 @@ def expectation(unit: Unit, pieces: Pieces, tolerance: float) -> Interval:
 
 def _setting(unit: Unit, pieces: Pieces, tolerance: float) -> _Setting:
     wanted = max(tolerance, 1e-15)
-    deviation = math.sqrt(unit.variance)
-    dense = sum(abs(jump) for _, jump in pieces.jumps) * 0.4 / deviation + pieces.density[1] / 2
-    noise = math.sqrt(1.8 * wanted / dense)
+    jumps = sum(abs(jump) for _, jump in pieces.jumps)
+    dense = jumps * 0.4 / max(unit.deviation, _LEAST) + pieces.density[1] / 2
+    noise = max(math.sqrt(1.8 * wanted / dense), _LEAST)
     part = wanted * 1e-3
     radius = radius_for(unit, part)
     furthest = max(abs(end) for end in pieces.ends)
     deep = -math.log(part) if pieces.smooth_part is not None else 0.0
-    reach = abs(unit.mean) + furthest + radius + deep
+    reach = max(abs(unit.mean) + furthest + radius + deep, _LEAST)
     cut = math.sqrt(2 * max(1.0, -math.log(part)))  # in deviations of the Gaussian factor
     noise = max(noise, reach * cut / (6 * _MOST - 2 * _ROOM * cut))  # 6 < 2 pi, for step_for
     step = step_for(reach + 2 * _ROOM * noise)

@@ -64,9 +64,11 @@ class Unit:
         return float(self.counts @ np.abs(self.steps)) * SLACK
 
     @cached_property
-    def variance(self) -> float:
-        """At least Var[z], and at most 1.001 times that."""
-        return self.chance * (1 - self.chance) * float(self.counts @ self.steps**2) * SLACK
+    def deviation(self) -> float:
+        """At least the standard deviation of z, and at most 1.001 times that."""
+        scaled = self.steps / self.largest
+        squares = float(self.counts @ scaled**2) * (1 - self.chance)
+        return max(math.sqrt(self.chance) * math.sqrt(squares) * self.largest * SLACK, SMALLEST)
 
     @cached_property
     def largest(self) -> float:
@@ -102,7 +104,7 @@ class Unit:
         by_slope = f.lipschitz * (moved + self.mean_error * subtract)
         if not subtract or not math.isfinite(f.curvature):
             return by_slope * SLACK
-        by_curvature = f.curvature * (math.sqrt(self.variance) + self.rest) * moved
+        by_curvature = f.curvature * (self.deviation + self.rest) * moved
         return min(by_slope, by_curvature) * SLACK
 
     def at_mean(self, f: Activation) -> Interval:
@@ -141,9 +143,9 @@ class Layer:
         """
         high, low = self.products
         if self.strategy == "test-scaled":
-            return high, float(np.sqrt(low @ low)) * SLACK
+            return high, _norm(low)
         quotient = high / self.keep_prob[0]
-        return quotient, 3.01 * UNIT * float(np.sqrt(quotient @ quotient)) * SLACK
+        return quotient, 3.01 * UNIT * _norm(quotient)
 
     def exact_mean(self) -> tuple[float, float]:
         """E z in training, the pre-activation of evaluation, rounded, and the rest."""
@@ -236,4 +238,9 @@ def _require_room(layer: Layer) -> None:
 
 
 def _norm(vector: Floats) -> float:
-    return float(np.sqrt(vector @ vector))
+    """At least the Euclidean norm, also where its square underflows."""
+    largest = float(np.abs(vector).max(initial=0.0))
+    if not 0 < largest < math.inf:
+        return largest
+    scaled = vector / largest
+    return largest * math.sqrt(float(scaled @ scaled)) * SLACK

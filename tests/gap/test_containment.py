@@ -61,11 +61,12 @@ def test_fourier_reaches_its_tolerance(name, rate):
 
 
 @pytest.mark.parametrize("name", PIECES)
-def test_meeting_in_the_middle_is_near_the_last_digits(name):
+@pytest.mark.parametrize("size", [0.5, 3.0])
+def test_meeting_in_the_middle_is_near_the_last_digits(name, size):
     rng = np.random.default_rng(4)
-    unit = rng.normal(0, 0.5, 10), rng.random(10), 0.3, 0.3, "inverted"
+    unit = rng.normal(0, size, 10), rng.random(10), 0.3, 0.3, "inverted"
     found = ask("gap", name, unit, method="meet-in-the-middle")
-    assert found.halfwidth < 1e-13
+    assert found.halfwidth < 2e-12
     assert contains(found, truths([name], unit)[name].gap)
 
 
@@ -149,6 +150,27 @@ def test_computed_functions_err_as_little_as_is_claimed(name):
     for point, value in zip(points.tolist(), f.values(points).tolist(), strict=True):
         allowed = 2.0**-53 * (f.relative * abs(value) + f.absolute)
         assert abs(mpmath.mpf(value) - function(name, point)) <= allowed + 1e-300
+
+
+def test_elementary_functions_err_as_little_as_is_assumed():
+    rng = np.random.default_rng(11)
+    sizes = 10.0 ** rng.uniform(-9, 6, 600)
+    points = rng.choice([-1, 1], 600) * sizes
+    roundoff = 8 * 2.0**-53
+    with mpmath.workdps(60):
+        for x in points.tolist():
+            assert abs(mpmath.mpf(np.sin(x)) - mpmath.sin(x)) <= roundoff * min(1, abs(x))
+            assert abs(mpmath.mpf(np.cos(x)) - mpmath.cos(x)) <= roundoff
+        for f, true in ((np.exp, mpmath.exp), (np.expm1, mpmath.expm1), (np.tanh, mpmath.tanh)):
+            for x in points[sizes < 600].tolist():
+                assert abs(mpmath.mpf(f(x)) - true(x)) <= roundoff * abs(true(x))
+        for x in sizes.tolist():
+            for f, true in ((np.log, mpmath.log), (np.log1p, mpmath.log1p)):
+                assert abs(mpmath.mpf(f(x)) - true(x)) <= roundoff * abs(true(x))
+        vectors = np.sin(points), np.cos(points)
+        for x, sine, cosine in zip(points.tolist(), *(v.tolist() for v in vectors), strict=True):
+            assert abs(mpmath.mpf(sine) - mpmath.sin(x)) <= roundoff * min(1, abs(x))
+            assert abs(mpmath.mpf(cosine) - mpmath.cos(x)) <= roundoff
 
 
 @pytest.mark.parametrize("name", NAMES)
