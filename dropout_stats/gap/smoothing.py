@@ -98,8 +98,9 @@ def _values(unit: Unit, pieces: Pieces, setting: _Setting, tolerance: float) -> 
     gauss, weights = _weights(setting)
     jumps = sum(abs(jump) for _, jump in pieces.jumps)
     matter = weights * pieces.size + setting.noise**2 * jumps * 2 * setting.step / math.pi * gauss
-    bound = _modulus(unit, setting, matter, max(tolerance, 1e-15) * 1e-3 / len(t))
-    matters = matter * bound > max(tolerance, 1e-15) * 1e-3 / len(t)
+    allowed = max(tolerance, 1e-15) * 1e-3 / len(t)
+    bound = _modulus(unit, setting, matter, allowed)
+    matters = matter * bound > allowed
     ignored = float(matter[~matters] @ bound[~matters]) * SLACK
     found = excess(weighted(unit), t[matters])
     return _Values(t[matters], matters, 1 + found.real, found.imag, found.error + UNIT, ignored)
