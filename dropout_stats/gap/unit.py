@@ -91,7 +91,7 @@ class Unit:
         """How many x there are."""
         return int(self.counts.sum())
 
-    @property
+    @cached_property
     def states(self) -> float:
         """How many sums there are, as products of the counts."""
         return float(np.exp2(min(np.log2(self.counts + 1.0).sum(), 1000.0)))
@@ -225,22 +225,22 @@ def _vector(name: str, values: object) -> Floats:
 
 
 def _require_room(layer: Layer) -> None:
-    with np.errstate(over="ignore"):
-        largest = max(_norm(layer.weights), _norm(layer.inputs), abs(layer.bias))
-        keep = layer.keep_prob[0] or 1.0
-        total = _norm(layer.weights) * _norm(layer.inputs) / keep + abs(layer.bias)
-    if not max(largest, total) < LARGEST:
+    weights, inputs = _norm(layer.weights), _norm(layer.inputs)
+    keep = layer.keep_prob[0] or 1.0
+    total = weights * inputs / keep + abs(layer.bias)
+    if not max(weights, inputs, total) < LARGEST:
         raise UsageError(
             f"weights, inputs, bias and sums of weights * inputs / keep_prob must stay below "
             f"{LARGEST:.3g}, so that doubles hold their squares; they reach "
-            f"{max(largest, total):.3g}"
+            f"{max(weights, inputs, total):.3g}"
         )
 
 
 def _norm(vector: Floats) -> float:
-    """At least the Euclidean norm, also where its square underflows."""
+    """At least the Euclidean norm, also where its square under- or overflows."""
+    with np.errstate(over="ignore"):
+        square = float(vector @ vector)
+    if 1e-200 < square < math.inf:
+        return math.sqrt(square) * SLACK
     largest = float(np.abs(vector).max(initial=0.0))
-    if not 0 < largest < math.inf:
-        return largest
-    scaled = vector / largest
-    return largest * math.sqrt(float(scaled @ scaled)) * SLACK
+    return largest * math.sqrt(len(vector)) * SLACK
