@@ -211,10 +211,25 @@ METHODS = (
 _BY_NAME = {method.name: method for method in METHODS}
 
 
-def solve(problem: Problem, forced: object) -> Gap:
+def method_of(name: object) -> Method | None:
+    """The method of this name; None for None, which leaves the choice to `solve`."""
+    if name is None:
+        return None
+    if not isinstance(name, str):
+        raise wrong("method", name, "None or the name of a method such as 'fourier'")
+    if name not in _BY_NAME:
+        raise UsageError(
+            f"method must be None or one of {', '.join(_BY_NAME)}; got {name!r}."
+            f"{did_you_mean(name, _BY_NAME)}"
+        )
+    return _BY_NAME[name]
+
+
+def solve(problem: Problem, forced: Method | None) -> Gap:
     """Answer with the method that is forced, or with the first that is good enough."""
     if forced is not None:
-        return _answer(problem, _named(problem, forced))
+        _require_suitable(problem, forced)
+        return _answer(problem, forced)
     best = None
     for method in METHODS:
         if not method.suits(problem) or not method.chosen(problem):
@@ -226,7 +241,10 @@ def solve(problem: Problem, forced: object) -> Gap:
             best = found
         if best.halfwidth <= problem.tolerance:
             break
-    assert best is not None  # noqa: S101 - Monte Carlo takes whatever has no other method
+    if best is None:  # an f of the user's own that no double can hold the squares of
+        raise UsageError(
+            f"no method takes f={problem.f.name!r} with {problem.unit.number} inputs this large"
+        )
     return best
 
 
@@ -235,19 +253,10 @@ def _answer(problem: Problem, method: Method) -> Gap:
     return Gap(found.value, found.halfwidth, method.name, method.certifies(problem))
 
 
-def _named(problem: Problem, forced: object) -> Method:
-    if not isinstance(forced, str):
-        raise wrong("method", forced, "None or the name of a method such as 'fourier'")
-    suitable = ", ".join(repr(method.name) for method in METHODS if method.suits(problem))
-    if forced not in _BY_NAME:
-        raise UsageError(
-            f"method must be one that applies here ({suitable}), got {forced!r}."
-            f"{did_you_mean(forced, _BY_NAME)}"
-        )
-    method = _BY_NAME[forced]
+def _require_suitable(problem: Problem, method: Method) -> None:
     if not method.suits(problem):
+        suitable = ", ".join(repr(other.name) for other in METHODS if other.suits(problem))
         raise UsageError(
-            f"method {forced!r} does not apply to f={problem.f.name!r} with "
+            f"method {method.name!r} does not apply to f={problem.f.name!r} with "
             f"{problem.unit.number} inputs; these do: {suitable}"
         )
-    return method

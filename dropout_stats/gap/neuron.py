@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dropout_stats.gap.activations import Activation, activation_of
-from dropout_stats.gap.methods import Problem, solve
+from dropout_stats.gap.methods import Problem, method_of, solve
 from dropout_stats.gap.result import Gap
 from dropout_stats.gap.rounding import Interval
 from dropout_stats.gap.unit import Layer, layer_of
@@ -104,10 +104,11 @@ def expectation(
 def _solve(f: object, layer: Layer, tolerance: object, method: object, *, subtract: bool) -> Gap:
     activation = activation_of(f)
     require(number("tolerance", tolerance) > 0, "tolerance", tolerance, "positive")
+    forced = method_of(method)
     problem = Problem(activation, layer, number("tolerance", tolerance), subtract)
     if layer.rate in (0, 1) or not len(layer.products[0]):
         return _without_noise(problem)
-    return solve(problem, method)
+    return solve(problem, forced)
 
 
 def _without_noise(problem: Problem) -> Gap:

@@ -64,7 +64,7 @@ def expectation(unit: Unit, pieces: Pieces, tolerance: float) -> Interval:
 
 
 def _setting(unit: Unit, pieces: Pieces, tolerance: float) -> _Setting:
-    wanted = max(tolerance, 1e-15)
+    wanted = min(max(tolerance, 1e-15), 0.1)
     jumps = sum(abs(jump) for _, jump in pieces.jumps)
     dense = jumps * 0.4 / max(unit.deviation, _LEAST) + pieces.density[1] / 2
     noise = max(math.sqrt(1.8 * wanted / dense), _LEAST)

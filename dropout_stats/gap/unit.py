@@ -1,8 +1,8 @@
 """One unit of a layer with dropout, as the methods see it (docs/explanation/gap.md, section 3).
 
 What is given are doubles; the coefficients of the pre-activation are products and quotients of
-them, which no double holds. They are computed twice as precisely, and what a double cannot hold is
-bounded once, here. After that everything is exact: the methods work on
+them, which no double holds. E z is computed twice as precisely; what rounding the coefficients does
+to the rest is bounded once, here. After that everything is exact: the methods work on
 
     z = mean + sum_i steps_i (x_i - chance),    x_i independent, 1 with probability `chance`,
 

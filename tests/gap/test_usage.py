@@ -31,6 +31,7 @@ W, A = [0.5, -0.25, 1.0], [1.0, 2.0, 0.5]
         ({"method": "fourrier"}, "Did you mean 'fourier'"),
         ({"method": "meet-in-the-middle"}, "does not apply to f='gelu' with 3 inputs; these do: "),
         ({"method": 3}, "method must be None or the name"),
+        ({"method": "exact", "rate": 0}, "method must be None or one of closed-form, "),
     ],
 )
 def test_what_makes_no_sense_is_refused(changes, words):
@@ -108,6 +109,17 @@ def test_weights_that_are_too_large_for_the_tolerance_widen_the_interval():
     assert found.certified
     assert found.halfwidth > 1e-12
     assert contains(found, exact(["gelu"], [1e9, -2e9, 1.5e9], A, rate=0.3)["gelu"].gap)
+
+
+@pytest.mark.parametrize("name", ["hardswish", "elu", "relu", "gelu"])
+def test_a_tolerance_that_asks_for_nothing_still_gets_the_truth(name):
+    truth = exact([name], W, A, bias=2.5, rate=0.3)[name].gap
+    for method in ("smoothing", "fourier", None):
+        try:
+            found = ds.gap.neuron(name, W, A, bias=2.5, rate=0.3, tolerance=1e9, method=method)
+        except ds.UsageError:
+            continue
+        assert contains(found, truth)
 
 
 def test_no_inputs_no_gap():
