@@ -44,7 +44,7 @@ def main() -> None:
     inside: Counter[str] = Counter()
     tightest: dict[str, float] = {}
     for number in range(2 if chosen.quick else chosen.units):
-        largest = 6 if chosen.quick else 16 if number % 20 == 0 else 10
+        largest = 6 if chosen.quick else 16 if number % 60 == 0 else 10
         weights, inputs, bias, rate, strategy = adversarial(rng, largest)
         options = {"bias": bias, "rate": rate, "strategy": strategy}
         for name, truth in exact(NAMES, weights, inputs, **options).items():
