@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dropout_stats import batchnorm as batchnorm
+    from dropout_stats import gap as gap
     from dropout_stats import laws as laws
     from dropout_stats import readouts as readouts
     from dropout_stats import zoo as zoo
@@ -60,7 +61,7 @@ _HOMES = {
     "Target": "target",
 }
 
-_MODULES = ("batchnorm", "laws", "readouts", "zoo")
+_MODULES = ("batchnorm", "gap", "laws", "readouts", "zoo")
 
 __all__ = [
     "Case",
@@ -80,6 +81,7 @@ __all__ = [
     "assert_conforms",
     "batchnorm",
     "check",
+    "gap",
     "inside",
     "laws",
     "parametrize_checks",

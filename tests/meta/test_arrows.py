@@ -102,6 +102,7 @@ MAY_IMPORT = {
     "readouts": {"callables", "conventions", "dtypes", "errors", "laws", "target", "values"},
     "through": {"conventions", "laws", "target"},
     "batchnorm": {"errors", "laws", "values"},
+    "gap": {"errors", "values"},
     "schedules": {"conventions", "errors", "laws", "target", "values"},
     "settings": {"conventions", "expected", "options", "values", "errors"},
     "parametrize": {"api", "laws", "options", "planning", "report", "results", "settling"},

@@ -1,0 +1,155 @@
+"""Smooth f, any number of inputs: the Fourier series of the kernel |z - s| (gap.md, section 5).
+
+With F the transform of f'', and k odd,
+
+    gap = - (2 L / pi^2) sum over k of Re[e^(i t mean) (phi(t) - 1) F(t)] / k^2,   t = k pi / L,
+
+exactly as long as no |z - s| is beyond L. F falls off exponentially, so that some tens of
+frequencies do, and nothing is asked of the characteristic function phi.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from dropout_stats.gap.activations import Kernel
+from dropout_stats.gap.frequency import Excess, Weighted, excess
+from dropout_stats.gap.rounding import FUNCTION, SLACK, SMALLEST, UNIT, Floats, Interval
+from dropout_stats.gap.unit import Unit
+
+_MOST = 1 << 16  # frequencies
+
+
+class Series(NamedTuple):
+    """The frequencies of one kernel: what depends on f and on the length alone."""
+
+    length: float
+    frequencies: Floats
+    weights: Floats
+    weight_errors: Floats
+    cut: float
+
+
+def step_for(length: float) -> float:
+    """The largest double pi / L with five bits and L >= length: its multiples are exact."""
+    fraction, exponent = math.frexp(math.pi / (length * SLACK))
+    return math.ldexp(math.floor(fraction * 32), exponent - 5)
+
+
+@lru_cache(maxsize=64)
+def series(kernel: Kernel, step: float, cut: float) -> Series:
+    """Frequencies until what is left out is below `cut`, or as many as are allowed."""
+    number = _needed(kernel, step, cut)
+    k = 2.0 * np.arange(number) + 1
+    t = k * step
+    transform = kernel.transform(t)
+    weights = 2 / (math.pi * step) * transform / k**2
+    errors = np.abs(weights) * UNIT * (48 + 4 * t * t)
+    return Series(math.pi / step, t, weights, errors, _left_out(kernel, step, number))
+
+
+def _needed(kernel: Kernel, step: float, cut: float) -> int:
+    high = 1
+    while _left_out(kernel, step, high) > cut and high < _MOST:
+        high *= 2
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _left_out(kernel, step, middle) > cut:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _left_out(kernel: Kernel, step: float, number: int) -> float:
+    """Bound of the terms from the one of this number on: |phi - 1| <= 2, geometric (lemma 5.2)."""
+    k = 2 * number + 1
+    t = k * step
+    first = 4 / (math.pi * step) * float(np.abs(kernel.transform(np.array([t])))[0]) / k**2
+    ratio = math.exp(-kernel.decay(t) * 2 * step)
+    return first / (1 - ratio) * SLACK * (1 + UNIT * 4 * t * t) if ratio < 1 else math.inf
+
+
+def excursion(unit: Unit, radius: float) -> float:
+    """Bound of E(|z - mean| - radius)_+ (lemma 5.3)."""
+    if radius >= unit.reach:
+        return 0.0
+    bounds = []
+    for spread, slope in _tails(unit):
+        rate = radius / (spread + slope * radius)
+        exponent = radius * rate / 2
+        bounds.append(2 * math.exp(-exponent) / (math.e * rate) if rate > 0 else math.inf)
+    return min(*bounds, unit.deviation) * SLACK
+
+
+def _tails(unit: Unit) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Variance and slope of the bounds of Hoeffding and of Bernstein."""
+    hoeffding = float(unit.counts @ unit.steps**2) / 4 * SLACK
+    variance = unit.deviation**2
+    return (hoeffding + SMALLEST, 0.0), (variance + SMALLEST, unit.largest / 3)
+
+
+def radius_for(unit: Unit, allowed: float) -> float:
+    """A radius beyond which |z - mean| is on average at most `allowed`, nearly the smallest."""
+    logarithm = max(1.0, math.log(4 * unit.deviation / allowed))
+    radii = [
+        slope * logarithm + math.sqrt((slope * logarithm) ** 2 + 2 * spread * logarithm)
+        for spread, slope in _tails(unit)
+    ]
+    return min(*radii, unit.reach)
+
+
+def depth_for(kernel: Kernel, allowed: float) -> float:
+    """A depth beyond which f'' is small enough."""
+    d = 1.0
+    while kernel.tail(d) > allowed and d < 2.0**10:
+        d *= 1.1
+    return d
+
+
+@lru_cache(maxsize=1024)
+def _cached_depth(kernel: Kernel, allowed: float) -> float:
+    return depth_for(kernel, allowed)
+
+
+def weighted(unit: Unit) -> Weighted:
+    """The unit, with its one chance for every step."""
+    return Weighted(unit.steps, np.full(len(unit.steps), unit.chance), unit.counts)
+
+
+def smooth_gap(unit: Unit, kernel: Kernel, tolerance: float) -> Interval:
+    """The gap of a unit whose f'' has this kernel (theorem 5)."""
+    part = max(tolerance, 1e-30) / 8
+    radius = radius_for(unit, part / kernel.norm)
+    depth = _cached_depth(kernel, 2.0 ** math.floor(math.log2(part)))
+    chosen = series(
+        kernel, step_for(abs(unit.mean) + radius + depth), 2.0 ** math.floor(math.log2(part))
+    )
+    return summed(unit, kernel, chosen, radius)
+
+
+def summed(unit: Unit, kernel: Kernel, chosen: Series, radius: float) -> Interval:
+    """The series over the chosen frequencies and all that bounds its error."""
+    found = excess(weighted(unit), chosen.frequencies)
+    value, rounding = _total(unit.mean, kernel, chosen, found)
+    deep = chosen.length * (1 - 4 * UNIT) - abs(unit.mean) - radius
+    alias = kernel.norm * excursion(unit, radius) + kernel.tail(deep) * SLACK
+    return Interval(value, (alias + chosen.cut + rounding) * SLACK)
+
+
+def _total(mean: float, kernel: Kernel, chosen: Series, found: Excess) -> tuple[float, float]:
+    """Minus the sum of weight * Re[e^(i t mean) excess F / |F|], and the bound of its rounding."""
+    phase = chosen.frequencies * mean
+    cosine, sine = np.cos(phase), np.sin(phase)
+    real, imag, error = found
+    terms = cosine * imag + sine * real if kernel.odd else sine * imag - cosine * real
+    size = np.abs(real) + np.abs(imag)
+    error = error + size * UNIT * (np.abs(phase) + 2 * FUNCTION + 3)
+    value = math.fsum((chosen.weights * terms).tolist())
+    rounding = np.abs(chosen.weights) @ error + chosen.weight_errors @ size
+    return value, float(rounding) + UNIT * abs(value)
