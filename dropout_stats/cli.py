@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,17 @@ class _List(click.ParamType[tuple[Any, ...]]):
             )
 
 
+def _listed(name: str, of: Callable[[str], Any], **how: Any) -> Callable[..., Any]:
+    """An option that takes a list; given more than once, it takes all of them."""
+
+    def joined(
+        _context: click.Context, _option: click.Parameter, lists: tuple[tuple[Any, ...], ...]
+    ) -> tuple[Any, ...] | None:
+        return tuple(chain.from_iterable(lists)) if lists else None
+
+    return click.option(name, type=_List(of), multiple=True, callback=joined, **how)
+
+
 def shape(text: str) -> tuple[int, ...]:
     """Read a shape such as 16x1024; () is that of a single number."""
     return () if text == "()" else tuple(int(length) for length in text.split("x"))
@@ -63,11 +75,11 @@ def cli() -> None:
     help="inverted, test-scaled, or with parameters 'inverted(rate_bits=8)'; by default what the "
     "target declares.",
 )
-@click.option("--rates", type=_List(float), help="Drop rates, e.g. 0.1,0.9.")
-@click.option("--dtypes", type=_List(str), help="Types, e.g. float32,bfloat16.")
-@click.option("--shapes", type=_List(shape), help="Shapes, e.g. 16x1024,3x5.")
-@click.option("--checks", type=_List(str), help="Only these ids or patterns, e.g. rate.*,calls.*.")
-@click.option("--skip", type=_List(str), help="Not these ids or patterns.")
+@_listed("--rates", float, help="Drop rates, e.g. 0.1,0.9.")
+@_listed("--dtypes", str, help="Types, e.g. float32,bfloat16.")
+@_listed("--shapes", shape, help="Shapes, e.g. 16x1024,3x5.")
+@_listed("--checks", str, help="Only these ids or patterns, e.g. rate.*,calls.*.")
+@_listed("--skip", str, help="Not these ids or patterns.")
 @click.option(
     "--expect",
     "expected",

@@ -183,6 +183,15 @@ def test_a_dry_run_calls_for_no_verdict(folder):
     assert "PASS" not in done.stdout
 
 
+def test_a_list_that_is_given_twice_has_all_its_items(folder):
+    words = ("check", "mine:right", "--dry-run", "--checks", "rate.*", "--checks", "calls.drift")
+    done = run(folder, *words, "--rates", "0.1", "--rates", "0.3,0.9")
+    assert done.returncode == 0, done.stderr
+    for part in ("rate.marginal", "calls.drift", "0.1", "0.3", "0.9"):
+        assert part in done.stdout
+    assert "calls.previous" not in done.stdout
+
+
 def test_list_has_a_line_for_every_requirement(folder):
     lines = run(folder, "list").stdout.splitlines()
     for line, check in zip(lines, ALL, strict=True):
