@@ -72,8 +72,8 @@ def test_no_size_and_no_rate_makes_correct_noise_fail(shape, rate):
 def test_masks_are_compared_only_where_equal_ones_are_impossible():
     for units in (1, 10, 1000, 16 * 1024):
         for rate in (1e-6, 0.001, 0.1, 0.5, 0.999):
-            calls = calls_to_differ(units, rate)
             agree = rate**2 + (1 - rate) ** 2
+            calls = calls_to_differ(-units * np.log2(agree))
             if calls is not None:
                 assert calls * units * np.log2(agree) <= -400
             else:

@@ -31,7 +31,11 @@ def mask_of(bench: Bench, x: Array, y: Array, rate: float) -> bytes:
 
 def calls_needed(bench: Bench, shape: tuple[int, ...], rate: float) -> int | None:
     """Calls of this shape whose masks, taken together, surely differ; None: too many."""
-    bits = bits_of(bench, shape, rate)
+    return calls_to_differ(bits_of(bench, shape, rate))
+
+
+def calls_to_differ(bits: float) -> int | None:
+    """So many calls surely differ, where two agree with probability 2^-bits; None: too many."""
     return None if bits * _MOST_CALLS < _SURELY_BITS else math.ceil(_SURELY_BITS / bits)
 
 
