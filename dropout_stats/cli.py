@@ -292,7 +292,8 @@ def gap(
     asked = questions(unit, activations, rates, strategies)
     found = answers(unit, asked, tolerance_of(tolerance))
     rows = list(track(found, total=len(asked), console=Console(stderr=True), transient=True))
-    _console(piped=_WIDE).print(terminal.renderable(unit, rows))
+    console = _console(piped=_WIDE)
+    console.print(terminal.renderable(unit, rows, console.width))
     if json_file:
         Path(json_file).write_text(to_json(unit, rows, tolerance), encoding="utf-8")
     if plot_file:

@@ -15,20 +15,19 @@ from dropout_stats.gap.result import Gap
 from dropout_stats.gap.table import Row
 
 _MOST = 17  # significant digits that tell any two doubles apart
+_SIDE_BY_SIDE = 100  # columns of a terminal
 _UP = Context(prec=2, rounding=ROUND_UP)
 
 
-def renderable(unit: Given, rows: Sequence[Row]) -> RenderableType:
-    """Return the table for a rich console, the strategies side by side."""
-    strategies = list(dict.fromkeys(row.question.strategy for row in rows))
+def renderable(unit: Given, rows: Sequence[Row], width: int) -> RenderableType:
+    """Return the table for a rich console: the strategies side by side, if there is room."""
+    strategies = tuple(dict.fromkeys(row.question.strategy for row in rows))
+    apart = width < _SIDE_BY_SIDE and len(strategies) > 1
+    columns = ("strategy", "gap", "±") if apart else _alternating(strategies)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("activation", overflow="fold")
-    table.add_column("rate", justify="right")
-    for strategy in strategies:
-        table.add_column(strategy, overflow="fold")
-        table.add_column("±", overflow="fold")
-    table.add_column("method", overflow="fold")
-    for cells in _lines(rows):
+    for column in ("activation", "rate", *columns, "method"):
+        table.add_column(column, overflow="fold", justify="right" if column == "rate" else "left")
+    for cells in _apart(rows) if apart else _beside(rows):
         table.add_row(*cells)
     heading = "gap: E f(training pass) - f(evaluation pass)"
     return Group(Text(f"{heading}\n{unit.words}\n"), table, Text(f"\n{_closing(rows)}"))
@@ -49,19 +48,30 @@ def shown(gap: Gap) -> tuple[str, str]:
     return value, f"{off:.1e}" if off else "0"
 
 
-def _lines(rows: Sequence[Row]) -> list[tuple[str, ...]]:
-    beside: dict[tuple[str, float], list[Row]] = {}
+def _alternating(strategies: Sequence[str]) -> tuple[str, ...]:
+    return tuple(column for strategy in strategies for column in (strategy, "±"))
+
+
+def _apart(rows: Sequence[Row]) -> list[tuple[str, ...]]:
+    return [(*_named(row), row.question.strategy, *shown(row.gap), row.gap.method) for row in rows]
+
+
+def _beside(rows: Sequence[Row]) -> list[tuple[str, ...]]:
+    lines: dict[tuple[str, str], list[Gap]] = {}
     for row in rows:
-        beside.setdefault((row.question.activation, row.question.rate), []).append(row)
+        lines.setdefault(_named(row), []).append(row.gap)
     return [
         (
-            activation,
-            f"{rate!r}",
-            *(cell for row in those for cell in shown(row.gap)),
-            ", ".join(dict.fromkeys(row.gap.method for row in those)),
+            *named,
+            *(cell for gap in gaps for cell in shown(gap)),
+            ", ".join(dict.fromkeys(gap.method for gap in gaps)),
         )
-        for (activation, rate), those in beside.items()
+        for named, gaps in lines.items()
     ]
+
+
+def _named(row: Row) -> tuple[str, str]:
+    return row.question.activation, repr(row.question.rate)
 
 
 def _closing(rows: Sequence[Row]) -> str:

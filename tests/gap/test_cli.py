@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from fractions import Fraction
+from io import StringIO
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -142,6 +143,27 @@ def test_one_strategy_alone_and_nothing_twice():
     assert "inverted" not in output
     assert [len(line) for line in cells(output).values()] == [3, 3]
     assert output.count("gelu") == 1
+
+
+def test_in_a_narrow_terminal_no_number_is_broken():
+    from rich.console import Console
+
+    from dropout_stats.gap.given import given
+    from dropout_stats.gap.table import answers, questions
+    from dropout_stats.gap.terminal import renderable
+
+    unit = given(None, None, inputs=12, bias=-0.3)
+    asked = questions(unit, ["leaky_relu", "tanh"], [0.25], ["inverted", "test-scaled"])
+    rows = list(answers(unit, asked, 1e-12))
+    printed = StringIO()
+    Console(width=80, file=printed).print(renderable(unit, rows, 80))
+    table = printed.getvalue().split("\n\n")[1]
+    lines = [line.split() for line in table.splitlines()]
+    assert lines[0] == ["activation", "rate", "strategy", "gap", "±", "method"]
+    assert lines[1:] == [
+        [row.question.activation, "0.25", row.question.strategy, *shown(row.gap), row.gap.method]
+        for row in rows
+    ]
 
 
 def test_a_png_and_an_svg_are_drawn(folder):
