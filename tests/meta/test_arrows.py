@@ -115,6 +115,7 @@ MAY_IMPORT = {
         "conventions",
         "errors",
         "expected",
+        "gap",
         "laws",
         "references",
         "report",

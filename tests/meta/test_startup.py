@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = ("numpy", "scipy", "hypothesis", "rich", "click", "torch", "jax")
+HEAVY = ("numpy", "scipy", "hypothesis", "rich", "click", "matplotlib", "torch", "jax")
 
 
 def imported_by(code):

@@ -1,0 +1,107 @@
+"""The gap of one unit over activations, rates and strategies; and as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import product
+
+from dropout_stats.errors import UsageError, did_you_mean
+from dropout_stats.gap.activations import BY_NAME
+from dropout_stats.gap.given import Given
+from dropout_stats.gap.neuron import neuron
+from dropout_stats.gap.result import Gap
+from dropout_stats.gap.unit import STRATEGIES, layer_of
+from dropout_stats.values import number, require, wrong
+
+FORMAT = "dropout-stats gap 1"
+
+
+@dataclass(frozen=True)
+class Question:
+    """One activation, at one rate, with one strategy."""
+
+    activation: str
+    rate: float
+    strategy: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A question and its answer."""
+
+    question: Question
+    gap: Gap
+
+
+def questions(
+    unit: Given, activations: Sequence[str], rates: Sequence[float], strategies: Sequence[str]
+) -> list[Question]:
+    """Everything to ask, in the order of the arguments; what cannot be asked is refused here.
+
+    Nothing has been computed by then: a mistyped name at the end costs no time.
+
+    Raises:
+        UsageError: an argument makes no sense, or does not go with the unit.
+
+    """
+    if "all" in activations:
+        activations = tuple(BY_NAME)
+    _require_known("activations", activations, BY_NAME)
+    _require_known("strategies", strategies, STRATEGIES)
+    if not rates:
+        raise wrong("rates", rates, "at least one rate")
+    for rate, strategy in product(rates, strategies):
+        layer_of(unit.weights, unit.values, unit.bias, rate, strategy)
+    every = product(activations, rates, strategies)
+    return list(dict.fromkeys(Question(*one) for one in every))
+
+
+def tolerance_of(value: float) -> float:
+    """A tolerance that can be asked for."""
+    require(0 < number("tolerance", value) < math.inf, "tolerance", value, "positive and finite")
+    return value
+
+
+def answers(unit: Given, asked: Sequence[Question], tolerance: float) -> Iterator[Row]:
+    """Answer one question after the other."""
+    for one in asked:
+        gap = neuron(
+            one.activation,
+            unit.weights,
+            unit.values,
+            bias=unit.bias,
+            rate=one.rate,
+            strategy=one.strategy,
+            tolerance=tolerance,
+        )
+        yield Row(one, gap)
+
+
+def to_json(unit: Given, rows: Sequence[Row], tolerance: float) -> str:
+    """Return the unit and the rows as JSON, each number to its last bit."""
+    described = {
+        "words": unit.words,
+        "weights": unit.weights.tolist(),
+        "inputs": unit.values.tolist(),
+        "bias": unit.bias,
+    }
+    values = {
+        "format": FORMAT,
+        "unit": described,
+        "tolerance": tolerance,
+        "rows": [asdict(row.question) | asdict(row.gap) for row in rows],
+    }
+    return json.dumps(values, indent=1, allow_nan=False) + "\n"
+
+
+def _require_known(name: str, given: Sequence[str], known: Collection[str]) -> None:
+    if not given:
+        raise UsageError(f"{name} must be some of {', '.join(known)}")
+    for one in given:
+        if one not in known:
+            raise UsageError(
+                f"{name} must be of {', '.join(known)}; got {one!r}.{did_you_mean(one, known)}"
+            )
