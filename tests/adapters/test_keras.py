@@ -35,8 +35,9 @@ def passed(report):
     ],
 )
 def test_a_released_layer_passes(name, law):
-    halves = () if name == "AlphaDropout" else ("bfloat16",)
+    halves = () if name in ("GaussianDropout", "AlphaDropout") else ("bfloat16",)
     report, text = verdict_of(f"keras.layers:{name}", dtypes=["float32", *halves])
+    assert ("bfloat16" in ds.adapt(f"keras.layers:{name}").conventions.dtypes) == bool(halves)
     assert report.verdict == "pass", text
     assert report.law == law
     assert report.law_source == "target"
