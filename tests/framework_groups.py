@@ -17,7 +17,7 @@ import pytest
 GROUPS = {
     "light": ("mlx", "numpy_ml", "onnx", "onnxruntime", "thinc"),
     "jax": ("equinox", "flax", "haiku", "jax", "penzai"),
-    "torch": ("torch",),
+    "torch": ("keras", "torch"),
     "tensorflow": ("tensorflow",),
     "paddle": ("paddle",),
 }

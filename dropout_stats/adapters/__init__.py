@@ -23,6 +23,7 @@ FRAMEWORKS = (
     "flax",
     "haiku",
     "jax",
+    "keras",
     "mlx",
     "numpy_ml",
     "onnx",

@@ -23,6 +23,7 @@ _ADAPTERS = {
     "jaxlib": "jax",
     "equinox": "jax",
     "flax": "jax",
+    "keras": "keras",
     "mlx": "mlx",
     "paddle": "paddle",
     "tensorflow": "tensorflow",

@@ -37,7 +37,7 @@ def adapt(target: Any, name: str) -> Target:
         to_native=tf.constant,
         to_numpy=to_numpy,
         to_key=_to_key,
-        vjp=_vjp,
+        vjp=vjp,
         seed=tf.random.set_seed,
         conventions=CONVENTIONS if law else _UNDECLARED,
     )
@@ -57,7 +57,8 @@ def _to_key(parameter: str, key: int) -> Any:
     return tf.random.Generator.from_seed(key)
 
 
-def _vjp(call: Any, x: Any, dy: Any) -> tuple[Any, Any]:
+def vjp(call: Any, x: Any, dy: Any) -> tuple[Any, Any]:
+    """One pass and its gradient, from the same noise."""
     with tf.GradientTape() as tape:
         tape.watch(x)
         answer = call(x)

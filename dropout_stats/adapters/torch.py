@@ -185,7 +185,7 @@ def _bridge(device: str, conventions: Conventions, *, lanes: bool = True) -> Bri
         to_native=lambda x: to_tensor(x, device),
         to_numpy=to_array,
         to_key=_to_key(device),
-        vjp=_vjp,
+        vjp=vjp,
         seed=torch.manual_seed,
         state=_state(device),
         lanes=_lanes if lanes else None,
@@ -252,7 +252,8 @@ def _to_key(device: str) -> Any:
     return to_key
 
 
-def _vjp(call: Any, x: torch.Tensor, dy: torch.Tensor) -> tuple[Any, Any]:
+def vjp(call: Any, x: torch.Tensor, dy: torch.Tensor) -> tuple[Any, Any]:
+    """One pass and its gradient, from the same noise."""
     x = x.clone().requires_grad_()
     answer = call(x * 1)  # a layer may write into its input, but not into a leaf
     y = answer[0] if isinstance(answer, tuple) else answer
