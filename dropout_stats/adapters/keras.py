@@ -87,7 +87,7 @@ def adapt(target: Any, name: str) -> Target:
     if not isinstance(target, type):
         return bridge.of_function(target, name, law=law)
     return bridge.of_layer_class(
-        _by_dtype(target),
+        _by_dtype(target, channels_last=law == _FEATURE_MAP),
         name,
         law=law,
         train=lambda layers, x: layers.of(x)(x, training=True),
@@ -187,9 +187,14 @@ class _Layers:
         return self.built[dtype]
 
 
-def _by_dtype(layer: Any) -> Any:
-    """A constructor of `_Layers` that shows the parameters of the class."""
+def _by_dtype(layer: Any, *, channels_last: bool) -> Any:
+    """A constructor of `_Layers` that shows the parameters of the class.
+
+    Where channels are is otherwise up to the user's keras.json.
+    """
     parameters = parameters_of(layer)
+    fixed = {"data_format": "channels_last"} if channels_last else {}
+    fixed = {name: value for name, value in fixed.items() if name in parameters}
     takes_dtype = "dtype" in parameters or any(
         parameter.kind is parameter.VAR_KEYWORD
         for parameter in inspect.signature(layer).parameters.values()
@@ -197,7 +202,7 @@ def _by_dtype(layer: Any) -> Any:
 
     def build(**given: Any) -> _Layers:
         def build_one(dtype: str) -> Any:
-            return layer(**given, **({"dtype": dtype} if takes_dtype else {}))
+            return layer(**fixed, **given, **({"dtype": dtype} if takes_dtype else {}))
 
         # One at once, so that what the constructor refuses is refused here.
         return _Layers(build_one, {"float32": build_one("float32")})
@@ -206,7 +211,7 @@ def _by_dtype(layer: Any) -> Any:
         [
             parameter.replace(kind=parameter.KEYWORD_ONLY)
             for name, parameter in parameters.items()
-            if name != "dtype"
+            if name != "dtype" and name not in fixed
         ]
     )
     build.__qualname__ = layer.__qualname__

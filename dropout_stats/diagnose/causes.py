@@ -24,6 +24,7 @@ FACTORS = cause_of(
     "the mask is not one of zeros and ones, or the scale depends on the place or on the value",
     "multiply by a mask of zeros and ones and by one scale",
     looks=["no common factor"],
+    explains=["support.shared_draw", *COUNTED],
     follows=["rate.marginal", "structure.*", "precision.*", "gradient.*"],
 )
 COUNT = cause_of(

@@ -99,8 +99,8 @@ class Alpha(TwoValued):
 
     def hand(self, x: Array) -> Array:
         """Stretch, and shift by s."""
-        handed = x * x.dtype.type(self._stretch) + x.dtype.type(self.saturated)
-        return _finite(handed)
+        # An array, also where x has no dimensions.
+        return _finite(np.asarray(x * x.dtype.type(self._stretch) + x.dtype.type(self.saturated)))
 
     def judge(self, x: Array, y: Array, rate: float) -> Array:  # noqa: ARG002 - as of any such law
         """Take off what dropped units become; at rate 1, and at what is no rate, nothing."""

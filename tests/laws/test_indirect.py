@@ -44,6 +44,13 @@ def test_alpha_dropout_is_read_as_the_dropout_that_it_is(rate):
     assert moments[1] - moments[0] ** 2 == pytest.approx(X**2 * law.variance(rate), rel=1e-10)
 
 
+@pytest.mark.parametrize("law", [Alpha(), GaussianAdditive()])
+def test_a_call_without_dimensions_is_handed_an_array(law):
+    handed = law.hand(np.array(0.5, np.float32))
+    assert isinstance(handed, np.ndarray)
+    assert (handed.shape, handed.dtype) == ((), np.float32)
+
+
 @pytest.mark.parametrize("law", [GaussianAdditive(), GaussianAdditive(std=0.3)])
 def test_what_was_added_becomes_a_factor(law):
     rng, rate = np.random.default_rng(0), 0.2
