@@ -43,7 +43,9 @@ class _List(click.ParamType[tuple[Any, ...]]):
             )
 
 
-def _listed(name: str, of: Callable[[str], Any], **how: Any) -> Callable[..., Any]:
+def _listed(
+    name: str, of: Callable[[str], Any], *, to: str | None = None, **how: Any
+) -> Callable[..., Any]:
     """An option that takes a list; given more than once, it takes all of them."""
 
     def joined(
@@ -51,7 +53,8 @@ def _listed(name: str, of: Callable[[str], Any], **how: Any) -> Callable[..., An
     ) -> tuple[Any, ...] | None:
         return tuple(chain.from_iterable(lists)) if lists else None
 
-    return click.option(name, type=_List(of), multiple=True, callback=joined, **how)
+    names = (name, to) if to else (name,)
+    return click.option(*names, type=_List(of), multiple=True, callback=joined, **how)
 
 
 def shape(text: str) -> tuple[int, ...]:
@@ -232,25 +235,19 @@ def zoo(
 
 
 @cli.command()
-@click.option(
+@_listed(
     "--activations",
-    type=_List(str),
-    default="relu,gelu,silu,tanh,sigmoid",
+    str,
+    default=["relu,gelu,silu,tanh,sigmoid"],
     show_default=True,
     help="Nonlinear functions, or all.",
 )
-@click.option(
-    "--rates",
-    type=_List(float),
-    default="0.1,0.3,0.5,0.7,0.9",
-    show_default=True,
-    help="Drop rates.",
-)
-@click.option(
+@_listed("--rates", float, default=["0.1,0.3,0.5,0.7,0.9"], show_default=True, help="Drop rates.")
+@_listed(
     "--strategy",
-    "strategies",
-    type=_List(str),
-    default="inverted,test-scaled",
+    str,
+    to="strategies",
+    default=["inverted,test-scaled"],
     show_default=True,
     help="Where the scaling is.",
 )

@@ -86,7 +86,7 @@ def adapt(
     if compile or wrap == "export":
         conventions = replace(conventions, max_shapes=MAX_SHAPES)
     if wrap == "vmap":
-        conventions = _with_rows(conventions)
+        conventions = _with_rows(conventions, law)
     bridge = _bridge(device, conventions, lanes=not compile and not wrap)
     bridge = replace(bridge, wrapper=wrapper_of(wrap, _WRAPPERS))
     if isinstance(target, type) and issubclass(target, torch.autograd.Function):
@@ -96,10 +96,10 @@ def adapt(
     return bridge.of_layer_class(_compiled_layers(target) if compile else target, name, law=law)
 
 
-def _with_rows(conventions: Conventions) -> Conventions:
-    """Calls that have a first axis to be mapped over."""
+def _with_rows(conventions: Conventions, law: AnyLaw | None) -> Conventions:
+    """Calls that have a first axis to be mapped over; a row must not mean something else."""
     low, high = conventions.ndims
-    if low > 1:
+    if low > 1 or (law and not law.sharing.is_trivial):
         raise UsageError(
             "wrap='vmap' maps over the samples of a batch, which this layer takes as a whole: "
             "map it in a function (x, rate) of your own"
@@ -125,7 +125,9 @@ def _exported(call: Any) -> Any:
         def forward(self, x: torch.Tensor) -> Any:
             return call(x, None)
 
-    def run(x: torch.Tensor, key: Any) -> Any:  # noqa: ARG001 - a program draws by itself
+    def run(x: torch.Tensor, key: Any) -> Any:
+        if key is not None:
+            raise TypeError("an exported program draws by itself, and takes no key or generator")
         place = (tuple(x.shape), x.dtype)
         if place not in programs:
             programs[place] = torch.export.export(Module(), (x.detach(),)).module()

@@ -106,7 +106,7 @@ def _explain_shared_draw(stream: Stream, verdict: Verdict) -> Finding:
         return Finding(verdict, f"each of {units} units was kept or dropped whole", Evidence(units))
     return Finding(
         verdict,
-        f"{stream.torn} units, in calls of {units}, were kept in part, the first being at "
+        f"in {stream.calls} calls {stream.torn} units were kept in part, the first being at "
         f"{stream.first_torn} of the first such call: what was dropped there is no whole unit, as "
         f"{stream.setting.law.sharing.declared} declares",
         Evidence(units),

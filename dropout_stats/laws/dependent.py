@@ -120,7 +120,7 @@ class DependentReader:
         shared = law.sharing.axes(len(own))
         draws = (length for axis, length in enumerate(own) if axis not in shared)
         self._shape = (len(x) if peers else 1, *draws)
-        # Numbers that no target can know of, and the same in every run of one seed.
+        # Apart from the target's, and the same in every run of one seed, from which inputs follow.
         self._rng = np.random.default_rng(list(hashlib.sha256(x.tobytes()).digest()))
 
     def read(self, y: Array) -> Reading:

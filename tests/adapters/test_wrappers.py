@@ -202,5 +202,18 @@ def test_a_layer_of_equinox_is_judged_through_a_wrapper(wrap):
 def test_a_wrapper_that_an_adapter_cannot_enter_is_refused():
     with pytest.raises(ds.UsageError, match=r"checkpoint, vmap, export.*got 'jit'"):
         ds.adapt("torch.nn:Dropout", wrap="jit")
-    with pytest.raises(ds.UsageError, match="maps over the samples"):
-        ds.adapt("torch.nn:Dropout2d", wrap="vmap")
+    for layer in ("Dropout2d", "FeatureAlphaDropout"):
+        with pytest.raises(ds.UsageError, match="maps over the samples"):
+            ds.adapt(f"torch.nn:{layer}", wrap="vmap")
+
+
+@pytest.mark.framework("torch")
+def test_an_exported_program_is_not_blamed_for_a_generator_that_it_cannot_take():
+    import torch
+
+    def dropout(x, rate, generator):
+        kept = torch.rand(x.shape, generator=generator) >= rate
+        return torch.where(kept, x / (1 - rate), 0.0)
+
+    with pytest.raises(ds.HarnessError, match="takes no key or generator"):
+        ds.adapt(dropout, framework="torch", wrap="export")

@@ -139,10 +139,16 @@ def test_the_random_unit_has_a_pre_activation_of_about_unit_variance():
 
 
 def test_one_strategy_alone_and_nothing_twice():
-    output = printed(*QUICK, "--strategy", "test-scaled", "--rates", "0.5,0.5,0.50")
+    words = ("--activations", "relu,gelu", "--inputs", "20", "--strategy", "test-scaled")
+    output = printed(*words, "--rates", "0.5,0.5,0.50")
     assert "inverted" not in output
     assert [len(line) for line in cells(output).values()] == [3, 3]
     assert output.count("gelu") == 1
+
+
+def test_a_list_that_is_given_twice_has_all_its_items():
+    apart = ("--activations", "relu", "--activations", "gelu", "--rates", "0.1", "--rates", "0.5")
+    assert printed(*apart, "--inputs", "20") == printed(*QUICK)
 
 
 def test_in_a_narrow_terminal_no_number_is_broken():
