@@ -15,8 +15,10 @@ from dropout_stats import checks, dtypes
 from dropout_stats.checks.check import StreamKind
 from dropout_stats.checks.context import Place, plan_tests
 from dropout_stats.checks.dispersion import row_length
+from dropout_stats.checks.nonlinear import ID as NONLINEAR
 from dropout_stats.checks.peers import PEERS
 from dropout_stats.checks.stream import CALLS_FOR_POOL, Setting, bit_departure
+from dropout_stats.checks.unit import smallest_shift
 from dropout_stats.conventions import Conventions
 from dropout_stats.evidence.budget import Share, split
 from dropout_stats.evidence.dispersion import resolvable_factor
@@ -198,7 +200,10 @@ def _planned(
         draws=draws,
         resolution=draft.resolution,
         departure=departure,
-        factors=_factors(place, cap_calls),
+        factors={
+            **_factors(place, cap_calls),
+            NONLINEAR: smallest_shift(place.units, keep_prob, expected, power_of_one),
+        },
         pool=_pool(expected, cap_calls, _agreement(draft, law, shape), power),
         tests={
             check.id: tuple(

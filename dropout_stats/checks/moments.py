@@ -52,8 +52,8 @@ def _needed_for_mean(stream: Stream, kept: float) -> tuple[float, ...]:
 
 
 def _needed_for_noise_mean(stream: Stream, kept: float) -> tuple[float, ...]:
-    centre = _evaluation_factor(stream)
-    if _is_lawful(stream, kept) and centre == _lawful_evaluation_factor(stream):
+    centre = evaluation_factor(stream)
+    if _is_lawful(stream, kept) and centre == lawful_evaluation_factor(stream):
         return nearest_keep_probs(stream)
     return (centre / kept,)
 
@@ -73,13 +73,14 @@ def _needed_for_variance(stream: Stream, kept: float) -> tuple[float, ...]:
     return tuple(sorted(both, key=lambda q: (abs(q - share), q)))
 
 
-def _lawful_evaluation_factor(stream: Stream) -> float:
+def lawful_evaluation_factor(stream: Stream) -> float:
+    """The factor of the evaluation pass under the law."""
     return stream.setting.law.evaluation_factor(stream.setting.rate)
 
 
-def _evaluation_factor(stream: Stream) -> float:
+def evaluation_factor(stream: Stream) -> float:
     """The evaluation pass that was seen; the law's, where none was or it follows the law."""
-    lawful, seen = _lawful_evaluation_factor(stream), stream.evaluation_factor
+    lawful, seen = lawful_evaluation_factor(stream), stream.evaluation_factor
     if seen is None or abs(seen - lawful) <= 4 * stream.setting.tolerance * abs(lawful):
         return lawful
     return seen
@@ -260,7 +261,7 @@ NOISE_MEAN = _check(
     (
         _decide(_needed_for_noise_mean),
         _explain(
-            "E[noise]/a", _needed_for_noise_mean, _mean_of, _evaluation_factor, _law_noise_mean
+            "E[noise]/a", _needed_for_noise_mean, _mean_of, evaluation_factor, _law_noise_mean
         ),
     ),
     (scores.decide_noise_mean, scores.explain_noise_mean),

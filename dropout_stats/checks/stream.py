@@ -46,7 +46,8 @@ class Setting:
         draws: shape of the draws of a call: without the axes that share one.
         resolution: what to resolve, in standard deviations of one draw.
         departure: the departure of the keep probability that this is.
-        factors: factor on the variance of a kept count to catch or exclude, by the id of the check.
+        factors: what checks without a context are to catch or exclude, by their ids: a factor on
+            the variance of a kept count, or a shift of a mean behind a nonlinear unit.
         pool: size of a pool of repeating masks to catch or exclude; 0 where correct masks repeat.
         tests: what is tested of each context, by the id of its check; once for each of the lawful
             keep probabilities.

@@ -39,7 +39,7 @@ _ANOTHER_RATE = Diagnosis(
     "one that was handed over. The mean is right, so a test of the mean cannot see it",
     "use the rate as it is handed over; look at schedules and at rates that are stored elsewhere",
 )
-_BY_EVALUATION = ("inference.*", "moments.noise_mean", "gradient.evaluation")
+_BY_EVALUATION = ("inference.*", "moments.noise_mean", "gap.*", "gradient.evaluation")
 
 
 def diagnose(results: Sequence[Result], law: AnyLaw) -> tuple[Diagnosis, ...]:

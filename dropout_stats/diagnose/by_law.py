@@ -28,8 +28,15 @@ _SHARE = Diagnosis(
     "count the kept elements of the whole call; or declare normalised=False for 1 / (1 - rate)",
 )
 # What fails where a share of kept units, or a kept value, is wrong.
-BY_KEEP = ("rate.marginal", "support.count", "moments.*")
-BY_KEPT = ("support.kept_value", "moments.*", "structure.*", "precision.*", "gradient.forward")
+BY_KEEP = ("rate.marginal", "support.count", "moments.*", "gap.*")
+BY_KEPT = (
+    "support.kept_value",
+    "moments.*",
+    "gap.*",
+    "structure.*",
+    "precision.*",
+    "gradient.forward",
+)
 ENDS = ("limits.*",)
 # A factor that differs from call to call, by little or by much.
 _OF_CALLS: tuple[Symptom, ...] = ("off by rounding", "no common factor")

@@ -14,7 +14,7 @@ TORN = cause_of(
     "draw a mask that is 1 long along the axes that share a draw, and broadcast it; or declare "
     "the unit that is meant: laws.Inverted(unit=...). For DropBlock, let each start cover "
     "block_size places along each axis, edges included",
-    explains=["rate.*", "moments.*", "structure.*", *COUNTED, "gradient.at_zero"],
+    explains=["rate.*", "moments.*", "gap.*", "structure.*", *COUNTED, "gradient.at_zero"],
 )
 
 FACTORS = cause_of(
@@ -35,7 +35,7 @@ COUNT = cause_of(
     "choose exactly units * (1 - rate) of them, rounded, in each group that the law names; or "
     "declare independent draws: laws.Inverted()",
     explains=["calls.count_dispersion", "dependence.row_dispersion"],
-    follows=["rate.marginal", "moments.*"],
+    follows=["rate.marginal", "moments.*", "gap.*"],
 )
 
 OTHERS: tuple[Cause, ...] = (
@@ -73,7 +73,7 @@ OTHERS: tuple[Cause, ...] = (
         "kept values are nearly right, but off by more than the rounding of their type",
         "scale in the type of the input, or wider",
         looks=["off by rounding"],
-        explains=["gradient.*", "structure.*", "moments.*", "precision.*"],
+        explains=["gradient.*", "structure.*", "moments.*", "gap.*", "precision.*"],
         follows=["support.*"],
     ),
     cause_of(
@@ -166,6 +166,13 @@ OTHERS: tuple[Cause, ...] = (
         "dropout is left in the test network",
         "the evaluation pass gives its input back, but computes it",
         "return the input itself in evaluation mode",
+    ),
+    cause_of(
+        ["gap.nonlinear"],
+        "sums of units do not follow the law",
+        "each unit is kept as often as it should be, and a nonlinear layer behind them has another "
+        "mean than independent units give it",
+        "draw each unit by itself; no quasi-random, antithetic or stratified numbers",
     ),
     cause_of(
         ["gradient.dropped_is_zero"],

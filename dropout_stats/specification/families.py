@@ -37,6 +37,7 @@ FAMILIES: tuple[Family, ...] = (
     Family(14, "gradient", "The gradient"),
     Family(15, "randomness", "Seeds and generators"),
     Family(16, "noise", "Noise with a density"),
+    Family(17, "gap", "The gap of a nonlinear layer"),
 )
 
 by_name: dict[str, Family] = {family.name: family for family in FAMILIES}

@@ -369,6 +369,20 @@ class LastColumnIsKept(Core):
         return mask
 
 
+@wrong(killed_by="gap.nonlinear", diagnosis=_SHARED, resolution=2.0**-9)
+class StratifiedUniforms(Core):
+    """Of each 64 numbers in a row one lies in each 64th of [0, 1): sums of units vary too little.
+
+    Quasi-random numbers do so, to make a mean more exact. Each unit is right.
+    """
+
+    def uniforms(self, shape: tuple[int, ...]) -> Array:
+        size = int(np.prod(shape))
+        strata = self.rng.permuted(np.tile(np.arange(64), (-(-size // 64), 1)), axis=1)
+        drawn = (strata.reshape(-1)[:size] + self.rng.random(size)) / 64
+        return np.asarray(drawn.reshape(shape))
+
+
 @wrong(killed_by="input.class", diagnosis="the mask depends on the input")
 class DependsOnTheSign(Core):
     """Negative inputs are dropped more often than positive ones; the mean of the two is right."""

@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "results": set(),
     "expected": {"results", "values", *LEAVES},
     "settling": {"expected", "results"},
-    "checks": {"laws", "evidence", "call", "conventions", "inputs", "results", *LEAVES},
+    "checks": {"laws", "evidence", "gap", "call", "conventions", "inputs", "results", *LEAVES},
     "streams": {
         "dtypes",
         "checks",

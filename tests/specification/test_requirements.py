@@ -77,6 +77,7 @@ PUBLISHED = {
     "R15.8": "randomness.forks",
     "R16.1": "noise.support",
     "R16.2": "noise.marginal",
+    "R17.1": "gap.nonlinear",
     "R16.3": "noise.shape",
     "R16.4": "noise.size",
 }

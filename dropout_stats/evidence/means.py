@@ -1,0 +1,151 @@
+"""Evidence about the mean of independent values from a finite set, against a mean that is known.
+
+For a bet b, the product of 1 + b (y - m) over the values is an e-value for E y <= m where b > 0,
+and for E y >= m where b < 0, as long as no factor is negative: at every look, and from the numbers
+of the values alone, whatever their order (Waudby-Smith & Ramdas 2024). No law is assumed of them
+beyond independence and their set.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dropout_stats.evidence.numerics import log_sum_exp
+
+_Floats = NDArray[np.float64]
+
+_LEAST_FACTOR = 0.5  # what is left after the worst of all values
+# Standard deviations by which chance may hold the evidence back at the planned end.
+_BY_CHANCE = 4.0
+_FINEST, _COARSEST = 2.0**-12, 8.0
+
+
+@dataclass(frozen=True, eq=False)
+class MeanTest:
+    """The mean of independent values against bounds that it is known to lie in.
+
+    Args:
+        values: what one of them can be; shape (k,).
+        low: the least that their mean is under the law.
+        high: the most.
+        deviation: their standard deviation under the law, the unit of `size`; a guide alone.
+        size: the shift of the mean that the test is tuned for, and must exclude to pass.
+        power: a shift of that size slips through with probability at most 1 - power.
+
+    """
+
+    values: _Floats
+    low: float
+    high: float
+    deviation: float
+    size: float
+    power: float = 0.99
+
+    @cached_property
+    def _mixture(self) -> tuple[_Floats, _Floats]:
+        """Log weights of bets, and the log factor of each value; shape (values, bets)."""
+        sizes = [self.size / 2 * 2.0**step for step in range(8)]
+        weights = [0.25, *(0.25 / len(sizes) for _ in sizes)]
+        factors = [
+            self._log_factors(sign, size, bound)
+            for sign, bound in ((1, self.high), (-1, self.low))
+            for size in (self.size, *sizes)
+        ]
+        return np.log(weights + weights), np.transpose(factors)
+
+    def _log_factors(self, sign: int, size: float, mean: float) -> _Floats:
+        """Of each value, for the bet that their mean is `size` above (-1: below) this one.
+
+        The bet is Kelly's for values that spread as widely, and small enough that the worst of all
+        leaves half.
+        """
+        excess = self.values - mean
+        worst = float((-sign * excess).max())
+        bet = size / (1 + size**2) / self.deviation
+        if worst > 0:
+            bet = min(bet, (1 - _LEAST_FACTOR) / worst)
+        return np.log1p(sign * bet * excess)
+
+    def log_e(self, counts: NDArray[np.int64]) -> float:
+        """Log e-value for a mean within the bounds.
+
+        Args:
+            counts: how often each value was seen; shape (k,).
+
+        """
+        weights, factors = self._mixture
+        return log_sum_exp(weights + counts @ factors)
+
+    def excludes(self, counts: NDArray[np.int64] | _Floats, size: float | None = None) -> bool:
+        """Whether a shift of this size (default: the declared one) is excluded on both sides."""
+        enough = -math.log1p(-self.power)
+        return all(float(counts @ f) >= enough for f in self._edges(size or self.size))
+
+    def _edges(self, size: float) -> list[_Floats]:
+        """Log factors against means that are shifted so far: the truth lies on the other side."""
+        shift = size * self.deviation
+        return [
+            self._log_factors(-1, size, self.high + shift),
+            self._log_factors(1, size, self.low - shift),
+        ]
+
+    def resolution(self, counts: NDArray[np.int64]) -> float:
+        """The smallest shift that these counts exclude on both sides; inf for none."""
+        return _smallest(lambda size: self.excludes(counts, size))
+
+    def interval(self, counts: NDArray[np.int64], chance: float) -> tuple[float, float]:
+        """Means that the counts do not refute, at this chance of being wrong over all looks."""
+        mean = float(counts @ self.values) / max(int(counts.sum()), 1)
+        width = self.high - self.low
+
+        def stays(size: float, sign: int) -> bool:
+            centre = mean + sign * size * self.deviation
+            moved = MeanTest(
+                self.values, centre - width / 2, centre + width / 2, self.deviation, self.size
+            )
+            return moved.log_e(counts) < -math.log(chance)
+
+        def end(sign: int) -> float:
+            found = _smallest(lambda size: not stays(size, sign))
+            limit = float(self.values.max() if sign > 0 else self.values.min())
+            return limit if math.isinf(found) else mean + sign * found * self.deviation
+
+        return end(-1), end(1)
+
+
+def resolvable_shift(test: MeanTest, chances: _Floats, number: float) -> float:
+    """The smallest shift that so many values can be expected to exclude; inf where none is.
+
+    Args:
+        test: the test, whatever its size.
+        chances: of each value under the law.
+        number: how many values there will be.
+
+    """
+
+    def is_resolved(size: float) -> bool:
+        for factors in test._edges(size):
+            mean = float(chances @ factors)
+            spread = math.sqrt(max(float(chances @ factors**2) - mean**2, 0.0))
+            if number * mean - _BY_CHANCE * math.sqrt(number) * spread < -math.log1p(-test.power):
+                return False
+        return True
+
+    return _smallest(is_resolved)
+
+
+def _smallest(holds: Callable[[float], bool]) -> float:
+    """The smallest size at which it holds, to one part in a hundred; inf where at none."""
+    low, high = _FINEST, _COARSEST
+    if not holds(high):
+        return math.inf
+    while high > 1.01 * low:
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if holds(middle) else (middle, high)
+    return high
