@@ -11,6 +11,7 @@ from dropout_stats.checks.fingerprints import (
     NO_NOISE,
     bits_of,
     calls_needed,
+    draw,
     draw_from,
     lacks_noise,
     places_later,
@@ -24,6 +25,7 @@ from dropout_stats.results import Case, Evidence, Finding
 _SEED_BITS = 31  # of a seed or key: what Target promises to hand over
 _LEAST_UNITS = 16  # of small shapes, several calls are compared
 _HIGH_BITS = (32, 40, 62)
+_NEXT_CALLS = 4  # among which the first mask of a neighbouring seed is looked for
 _LAST = 2**_SEED_BITS - 1
 # Lehmer generators cannot start at 0 and take these for one, as the C library does with 0 and 1;
 # much that is otherwise right is built on them, so that is only recorded.
@@ -119,12 +121,12 @@ def _seeds_differ(bench: Bench, case: Case) -> Finding:
                 Evidence(calls * x.size),
             )
     remarks += _high_bits(bench, x, rate, calls, base)
-    shift = _shift(bench, x, rate, base)
-    if shift:
+    apart = _shift(bench, x, rate, base) or _calls_apart(bench, x, rate, base)
+    if apart:
         return Finding(
             "fail",
             f"at rate {rate:g} the {_word(bench)}s {base} and {base + 1} give parts of one "
-            f"sequence, {shift} units apart: the {_word(bench)} is a place in one sequence. Make "
+            f"sequence, {apart} apart: the {_word(bench)} is a place in one sequence. Make "
             "another sequence of each",
             Evidence(x.size),
             symptoms=("parts of one sequence",),
@@ -138,8 +140,8 @@ def _seeds_differ(bench: Bench, case: Case) -> Finding:
     )
 
 
-def _shift(bench: Bench, x: Array, rate: float, base: int) -> int | None:
-    """By how much the masks of a seed are those of its neighbour, moved.
+def _shift(bench: Bench, x: Array, rate: float, base: int) -> str | None:
+    """By how many units the masks of a seed are those of its neighbour, moved.
 
     Of one call each: the second call of a key has the key of its neighbour. A third of the call
     must surely tell, and bits must fill whole bytes.
@@ -147,7 +149,28 @@ def _shift(bench: Bench, x: Array, rate: float, base: int) -> int | None:
     if not surely_differ(bits_of(bench, x.shape, rate) / 3) or x.size % 8:
         return None
     one, other = (draw_from(bench, number, x, rate, 1) for number in (base, (base + 1) & _LAST))
-    return places_later(one, other) or places_later(other, one)
+    units = places_later(one, other) or places_later(other, one)
+    return f"{units} units" if units else None
+
+
+def _calls_apart(bench: Bench, x: Array, rate: float, base: int) -> str | None:
+    """By how many calls the masks of a seed are those of its neighbour, moved.
+
+    A key names the noise of one call: there the second call has the key of the neighbour.
+    """
+    if _word(bench) == "key" or not surely_differ(bits_of(bench, x.shape, rate)):
+        return None
+    one, other = (_calls_from(bench, n, x, rate) for n in (base, (base + 1) & _LAST))
+    for earlier, later in ((one, other), (other, one)):
+        if later[0] in earlier[1:]:
+            calls = earlier.index(later[0])
+            return f"{calls} call{'s' * (calls > 1)}"
+    return None
+
+
+def _calls_from(bench: Bench, number: int, x: Array, rate: float) -> list[bytes]:
+    bench.caller.restart(number)
+    return [draw(bench, x, rate, 1) for _ in range(_NEXT_CALLS)]
 
 
 def _numbers(base: int) -> list[int]:
@@ -221,15 +244,18 @@ SEEDS_DIFFER = Probe(
     id="randomness.seeds_differ",
     question="Do different seeds, or keys, give different masks?",
     why="A seed that is cut to fewer bits, or not used, makes runs that should be independent "
-    "repetitions of each other; so does one that is a place in one sequence, but for a few units.",
+    "repetitions of each other; so does one that is a place in one sequence, but for a few units. "
+    "Where calls are counted on from the seed, layers with neighbouring seeds draw each other's "
+    "masks a call later.",
     demands="Different seeds, or keys, below 2^31 shall give different masks, and not those of "
-    "another seed from a later unit on.",
+    "another seed from a later unit, or a later call, on.",
     how="Masks are drawn from 0, 1, 2^31 - 1, three neighbours, and one seed with each of its "
     "31 bits flipped. All must differ, and those of two neighbours must not be one sequence that "
-    "starts at two places; a mask is made as for `randomness.fresh`. That 0, 1 and "
-    "2^31 - 1 agree among each other, as for old generators, and that bits beyond 31 do not "
-    "count, are observations. So is a failure where randomness='unspecified' is declared. Not "
-    "asked of a target that takes neither a seed nor a key.",
+    "starts at two places, some units or up to three calls apart; a mask is made as for "
+    "`randomness.fresh`. That 0, 1 and 2^31 - 1 agree among each other, as for old generators, and "
+    "that bits beyond 31 do not count, are observations. So is a failure where "
+    "randomness='unspecified' is declared. Not asked of a target that takes neither a seed nor a "
+    "key.",
     places="once",
     ask=_seeded(_seeds_differ),
 )

@@ -264,8 +264,8 @@ OTHERS: tuple[Cause, ...] = (
     cause_of(
         ["randomness.seeds_differ"],
         "the seed is a place in one sequence",
-        "the masks of a seed are those of its neighbour from a later unit on",
-        "make a sequence of its own of each seed; do not add the seed to a counter",
+        "the masks of a seed are those of its neighbour from a later unit, or a later call, on",
+        "make a sequence of its own of each seed; do not add a counter to it, or pass draws over",
         looks=["parts of one sequence"],
     ),
     cause_of(

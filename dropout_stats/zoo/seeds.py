@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import os
 import threading
 
 import numpy as np
@@ -148,6 +150,25 @@ class SeedIsAPlace(Core):
         super().seed(None)
         if number is not None:
             self._generator = np.random.Generator(np.random.PCG64(0).advance(number))
+
+
+@wrong(
+    "keras-team/keras-core#434",
+    killed_by="randomness.seeds_differ",
+    diagnosis="the seed is a place in one sequence",
+)
+class CallsAreAddedToTheSeed(Core):
+    """Each call starts from the sum of the seed and the number of calls that came before."""
+
+    def seed(self, number: int | None) -> None:
+        super().seed(number)
+        self.start = int(self.rng.integers(2**31)) if number is None else number
+        self.calls = itertools.count()
+
+    def uniforms(self, shape: tuple[int, ...]) -> Array:
+        if self._process != os.getpid():
+            self.seed(None)
+        return np.random.default_rng(self.start + next(self.calls)).random(shape)
 
 
 @wrong(
