@@ -7,10 +7,14 @@ from itertools import pairwise
 import mpmath
 import numpy as np
 import pytest
-from gap.exact import function
+from gap.exact import NAMES, function
 from scipy.special import expit, log_softmax, ndtr, softmax
 
 import dropout_stats as ds
+from dropout_stats.gap.activations import BY_NAME
+from dropout_stats.gap.networks.dense import Network
+from dropout_stats.gap.networks.intervals import Intervals, through
+from dropout_stats.gap.networks.noise import Sampler
 from dropout_stats.gap.sequence import relative_halfwidth
 
 Dense = ds.gap.Dense
@@ -102,7 +106,7 @@ def _branches(layers, x, strategy):
 
 def _layer(layer, x):
     weights = np.asarray(layer.weights).tolist()
-    biases = np.zeros(len(weights)) if layer.bias is None else layer.bias
+    biases = np.broadcast_to(0.0 if layer.bias is None else layer.bias, len(weights))
     return [
         function(
             layer.f,
@@ -142,6 +146,49 @@ def test_every_certified_interval_holds_the_gap_in_many_digits(seed):
                 continue
             assert found.certified
             assert_holds(found, truths)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("name", ["relu", "gelu", "tanh"])
+def test_an_inexact_first_layer_is_in_the_interval(name, strategy):
+    """Its terms of 1e9 cancel: what it returns is off by 1e-7, and with it the exact gaps of it."""
+    rng = np.random.default_rng(15)
+    first = rng.normal(size=(3, 2)) + np.multiply.outer(1e9 * rng.random(3), [1, -1])
+    layers = [
+        Dense(first),
+        Dense(rng.normal(size=(2, 3)), f=name, rate=0.4),
+        Dense(rng.normal(size=(2, 2)), rate=0.5),
+    ]
+    x = np.full(2, 0.7)
+    truths = many_digits(layers, x, strategy)
+    found = ds.gap.network(layers, [x], strategy=strategy, tolerance=1e-13)
+    assert found.method == "unit-by-unit"
+    assert_holds(found, truths)
+    errors = [abs(value - truth) for value, truth in zip(found.value[0], truths, strict=True)]
+    assert max(errors) > 1e-10
+
+
+def test_the_error_of_a_single_mask_is_in_the_interval():
+    """Only the kept input makes a pass inexact, and then by much more than u of its result."""
+    layers = [Dense([[1e9], [3e9]], f="relu", rate=0.3), Dense([[3.0, -1.0]], bias=1, f="tanh")]
+    truths = many_digits(layers, [1.0], "inverted")
+    found = ds.gap.network(layers, [[1.0]])
+    assert found.method == "enumeration"
+    assert_holds(found, truths)
+    assert abs(found.value[0, 0] - truths[0]) > 1e-9
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("away", [0.0, 1e-9, 0.25])
+def test_an_interval_through_a_function_holds_all_values(name, away):
+    rng = np.random.default_rng(16)
+    z = Intervals(3 * rng.normal(size=40), np.full(40, away))
+    found = through(BY_NAME[name], z)
+    for point, value, halfwidth in zip(z.value, found.value, found.halfwidth, strict=True):
+        for share in (-1, -0.5, 0, 0.5, 1):
+            with mpmath.workdps(60):
+                inside = mpmath.mpf(float(point)) + share * mpmath.mpf(away)
+                assert abs(function(name, inside) - float(value)) <= float(halfwidth)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -312,6 +359,7 @@ def test_a_layer_that_drops_everything():
     assert np.allclose(found.value[0], after - evaluation(layers, x, "inverted"), atol=1e-14)
     scaled = ds.gap.network(layers, [x], strategy="test-scaled")
     assert not scaled.value.any()
+    assert not scaled.halfwidth.any()
 
 
 def test_functions_of_ones_own():
@@ -336,11 +384,28 @@ def test_functions_of_ones_own():
 
 def test_more_controls_than_draws_allow_are_left_out():
     rng = np.random.default_rng(14)
-    layers = network(rng, [100, 100, 100, 1], "relu", [0.3, 0.3, 0.3])
-    x = rng.normal(size=(1, 100))
-    few = ds.gap.network(layers, x, masks=1024)  # none fits
+    layers = network(rng, [126, 126, 126, 1], "relu", [0.3, 0.3, 0.3])
+    x = rng.normal(size=(1, 126))
+    few = ds.gap.network(layers, x, masks=1024)  # 252 controls, fitted on 256 draws: none is taken
     many = ds.gap.network(layers, x, masks=1 << 15)
     assert abs(few.value - many.value).item() <= (few.halfwidth + many.halfwidth).item()
+    masks = (rng.random((2048, 378)) >= 0.3).astype(float)
+    deviation = passes(layers, x[0], "inverted", masks).std()
+    assert few.halfwidth.item() < 1.2 * deviation * relative_halfwidth(768, 768)
+
+
+@pytest.mark.parametrize(("masks", "controls"), [(1024, 0), (2048, 126), (8192, 252)])
+def test_each_control_has_sixteen_draws(masks, controls):
+    layers = network(np.random.default_rng(14), [126, 126, 126, 1], "relu", [0.3, 0.3, 0.3])
+    assert Sampler(Network(tuple(layers), "inverted"), np.ones(126), masks).width == controls
+
+
+def test_a_layer_is_what_it_was_when_it_was_declared():
+    weights, x = np.ones((1, 3)), np.ones((1, 3))
+    layer = Dense(weights, f="relu", bias=-1, rate=0.5)
+    before = ds.gap.network([layer], x).value
+    weights[:] = 0.0
+    assert ds.gap.network([layer], x).value == before != 0
 
 
 X = [[1.0, 2.0]]
