@@ -112,7 +112,8 @@ def _after_the_last_loss(given: Network, rows: Floats) -> tuple[Network, Floats]
     if not all_dropped:
         return given, rows
     last = given.layers[all_dropped[-1]]
-    kept = (replace(last, rate=0.0), *given.layers[all_dropped[-1] + 1 :])
+    first = replace(last, weights=last.matrix, bias=last.shift, rate=0.0)
+    kept = (first, *given.layers[all_dropped[-1] + 1 :])
     return Network(kept, given.strategy), np.zeros((len(rows), last.matrix.shape[1]))
 
 

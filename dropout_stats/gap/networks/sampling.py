@@ -7,7 +7,6 @@ estimates the mean of what the regression leaves.
 from __future__ import annotations
 
 import numpy as np
-from scipy import linalg
 
 from dropout_stats.gap.networks.dense import Network
 from dropout_stats.gap.networks.intervals import Intervals, stacked
@@ -41,10 +40,12 @@ def _of_row(sampler: Sampler, tolerance: float, seed: int) -> Intervals:
 
 def _slopes(drawn: Draws) -> Floats:
     """Of the regression of each output on the controls, a column for each output."""
+    from scipy.linalg import solve
+
     controls = drawn.controls - drawn.controls.mean(axis=0)
     outputs = drawn.outputs - drawn.outputs.mean(axis=0)
     gram = controls.T @ controls
     if not gram.any():
         return np.zeros((len(gram), outputs.shape[1]))
     gram[np.diag_indices_from(gram)] += _RIDGE * np.trace(gram) / len(gram)
-    return np.asarray(linalg.solve(gram, controls.T @ outputs, assume_a="pos"), np.float64)
+    return np.asarray(solve(gram, controls.T @ outputs, assume_a="pos"), np.float64)
