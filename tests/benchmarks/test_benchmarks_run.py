@@ -22,6 +22,7 @@ TARGETS_PRINTED = {
     "noise_stopping": 1,
     "gap": 5,
     "gap_containment": 1,
+    "gap_networks": 2,
 }
 
 
