@@ -240,7 +240,7 @@ def test_an_expectation_of_which_nothing_fails_fails_the_report(out_of_date):
 
 
 def test_diagnoses_are_made_of_the_failures_that_nobody_expected():
-    expected = [known("moments.*"), known("rate.marginal[0.1-float32]")]
+    expected = [known("moments.*"), known("gap.*"), known("rate.marginal[0.1-float32]")]
     report = ds.check(SwappedMask().target(), **QUICK, expected=expected)
     assert report.verdict == "fail"
     assert {r.case.id for r in report.failures} == {"rate.marginal[0.9-float32]"}
@@ -445,7 +445,7 @@ def test_an_expected_failure_and_passes_end_with_zero(tmp_path, monkeypatch):
 
 
 def test_a_known_fault_of_one_type_is_all_that_is_excused():
-    expected = [known("rate.*"), known("moments.*")]
+    expected = [known("rate.*"), known("moments.*"), known("gap.*")]
     report = ds.check(
         EightBitThreshold().target(), rates=(0.1,), resolution=2**-8, seed=8, expected=expected
     )
