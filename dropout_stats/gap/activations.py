@@ -116,6 +116,7 @@ class Activation:
         relative: with `absolute`: |computed f - f| <= UNIT (relative |computed f| + absolute).
         absolute: see `relative`.
         convex: f is convex.
+        range: f(z) lies between these.
         kernel: for smooth f.
         laplace: for smooth f.
         pieces: for f of pieces.
@@ -130,6 +131,7 @@ class Activation:
     relative: float = 0.0
     absolute: float = 0.0
     convex: bool = False
+    range: tuple[float, float] = (-math.inf, math.inf)
     kernel: Kernel | None = field(default=None, repr=False)
     laplace: Laplace | None = field(default=None, repr=False)
     pieces: Pieces | None = field(default=None, repr=False)
@@ -361,12 +363,25 @@ _ALL = (
         pieces=_LEAKY,
     ),
     Activation("abs", np.abs, 1.0, convex=True, pieces=_ABS),
-    Activation("hardtanh", lambda z: np.clip(z, -1.0, 1.0), 1.0, pieces=_HARDTANH),
-    Activation("relu6", lambda z: np.clip(z, 0.0, 6.0), 1.0, pieces=_RELU6),
+    Activation(
+        "hardtanh", lambda z: np.clip(z, -1.0, 1.0), 1.0, range=(-1.0, 1.0), pieces=_HARDTANH
+    ),
+    Activation("relu6", lambda z: np.clip(z, 0.0, 6.0), 1.0, range=(0.0, 6.0), pieces=_RELU6),
     Activation("elu", _elu, 1.0, relative=8.0, convex=True, pieces=_ELU),
     Activation("hardswish", _hardswish, 1.5, relative=4.0, pieces=_HARDSWISH),
-    Activation("sigmoid", _sigmoid, 0.25, 0.0963, 16.0, kernel=_SIGMOID, laplace=_SIGMOID_LAPLACE),
-    Activation("tanh", np.tanh, 1.0, 0.77, 8.0, kernel=_TANH, laplace=_TANH_LAPLACE),
+    Activation(
+        "sigmoid",
+        _sigmoid,
+        0.25,
+        0.0963,
+        16.0,
+        range=(0.0, 1.0),
+        kernel=_SIGMOID,
+        laplace=_SIGMOID_LAPLACE,
+    ),
+    Activation(
+        "tanh", np.tanh, 1.0, 0.77, 8.0, range=(-1.0, 1.0), kernel=_TANH, laplace=_TANH_LAPLACE
+    ),
     Activation(
         "softplus",
         lambda z: np.logaddexp(z, 0.0),

@@ -249,8 +249,18 @@ def solve(problem: Problem, forced: Method | None) -> Gap:
 
 
 def _answer(problem: Problem, method: Method) -> Gap:
-    found = method.solve(problem)
+    found = _within_range(problem, method.solve(problem))
     return Gap(found.value, found.halfwidth, method.name, method.certifies(problem))
+
+
+def _within_range(problem: Problem, found: Interval) -> Interval:
+    """What was found, or what the range of f says by itself where weights are enormous."""
+    low, high = problem.f.range
+    if found.halfwidth <= (high - low) / (1 if problem.subtract else 2):
+        return found
+    if problem.subtract:
+        return Interval(0.0, high - low)
+    return Interval((low + high) / 2, (high - low) / 2)
 
 
 def _require_suitable(problem: Problem, method: Method) -> None:

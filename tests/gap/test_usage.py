@@ -40,6 +40,19 @@ def test_what_makes_no_sense_is_refused(changes, words):
         ds.gap.neuron(options.pop("f"), options.pop("weights"), options.pop("inputs"), **options)
 
 
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [("tanh", -1.0, 1.0), ("sigmoid", 0.0, 1.0), ("hardtanh", -1.0, 1.0), ("relu6", 0.0, 6.0)],
+)
+def test_where_weights_are_enormous_the_range_of_f_still_holds(name, low, high):
+    weights = np.random.default_rng(3).normal(size=30) * 1e148
+    gap = ds.gap.neuron(name, weights, np.ones(30), rate=0.3)
+    assert gap.halfwidth <= high - low
+    mean = ds.gap.expectation(name, weights, np.ones(30), rate=0.3)
+    assert low <= mean.value - mean.halfwidth
+    assert mean.value + mean.halfwidth <= high
+
+
 def test_a_callable_that_raises_is_named():
     def broken(z):
         raise ZeroDivisionError("oh")
