@@ -43,30 +43,35 @@ def step_for(length: float) -> float:
 @lru_cache(maxsize=64)
 def series(kernel: Kernel, step: float, cut: float) -> Series:
     """Frequencies until what is left out is below `cut`, or as many as are allowed."""
-    number = _needed(kernel, step, cut)
+    return terms(kernel, step, needed(kernel, step, cut))
+
+
+def terms(kernel: Kernel, step: float, number: int) -> Series:
+    """The first so many frequencies."""
     k = 2.0 * np.arange(number) + 1
     t = k * step
     transform = kernel.transform(t)
     weights = 2 / (math.pi * step) * transform / k**2
     errors = np.abs(weights) * UNIT * (48 + 4 * t * t)
-    return Series(math.pi / step, t, weights, errors, _left_out(kernel, step, number))
+    return Series(math.pi / step, t, weights, errors, left_out(kernel, step, number))
 
 
-def _needed(kernel: Kernel, step: float, cut: float) -> int:
+def needed(kernel: Kernel, step: float, cut: float) -> int:
+    """How many frequencies leave at most `cut` out, as far as so many are allowed."""
     high = 1
-    while _left_out(kernel, step, high) > cut and high < _MOST:
+    while left_out(kernel, step, high) > cut and high < _MOST:
         high *= 2
     low = high // 2
     while high - low > 1:
         middle = (low + high) // 2
-        if _left_out(kernel, step, middle) > cut:
+        if left_out(kernel, step, middle) > cut:
             low = middle
         else:
             high = middle
     return high
 
 
-def _left_out(kernel: Kernel, step: float, number: int) -> float:
+def left_out(kernel: Kernel, step: float, number: int) -> float:
     """Bound of the terms from the one of this number on: |phi - 1| <= 2, geometric (lemma 5.2)."""
     k = 2 * number + 1
     t = k * step
@@ -104,17 +109,13 @@ def radius_for(unit: Unit, allowed: float) -> float:
     return min(*radii, unit.reach)
 
 
+@lru_cache(maxsize=1024)
 def depth_for(kernel: Kernel, allowed: float) -> float:
     """A depth beyond which f'' is small enough."""
     d = 1.0
     while kernel.tail(d) > allowed and d < 2.0**10:
         d *= 1.1
     return d
-
-
-@lru_cache(maxsize=1024)
-def _cached_depth(kernel: Kernel, allowed: float) -> float:
-    return depth_for(kernel, allowed)
 
 
 def weighted(unit: Unit) -> Weighted:
@@ -126,7 +127,7 @@ def smooth_gap(unit: Unit, kernel: Kernel, tolerance: float) -> Interval:
     """The gap of a unit whose f'' has this kernel (theorem 5)."""
     part = max(tolerance, 1e-30) / 8
     radius = radius_for(unit, part / kernel.norm)
-    depth = _cached_depth(kernel, 2.0 ** math.floor(math.log2(part)))
+    depth = depth_for(kernel, 2.0 ** math.floor(math.log2(part)))
     chosen = series(
         kernel, step_for(abs(unit.mean) + radius + depth), 2.0 ** math.floor(math.log2(part))
     )
