@@ -216,8 +216,13 @@ def _silu_transform(t: Floats) -> Floats:
 
 _SOFTPLUS = Kernel(_logistic, 1.0, lambda d: 4 * math.exp(-d), lambda _: math.pi)
 _SIGMOID = Kernel(
-    lambda t: t * _logistic(t), 0.5, lambda d: 4 * math.exp(-d), lambda _: math.pi,
-    odd=True, line=(0.5, 0.0), mass=0.0,
+    lambda t: t * _logistic(t),
+    0.5,
+    lambda d: 4 * math.exp(-d),
+    lambda _: math.pi,
+    odd=True,
+    line=(0.5, 0.0),
+    mass=0.0,
 )
 _TANH = Kernel(
     lambda t: 2 * t * _logistic(t / 2),

@@ -64,7 +64,7 @@ class Dense:
         sizes = self.inputs[rows] * self._largest
         if self.strategy == "inverted":
             sizes /= 1 - self.rate
-        return -sizes if self.rate < 0.5 else sizes  # noqa: PLR2004 - as `Layer.unit`
+        return -sizes if self.rate < 0.5 else sizes  # as `Layer.unit`
 
     def moments(self, rows: slice) -> Moments:
         """What every unit's mean and variance are, and by how much they can be off."""
@@ -76,7 +76,7 @@ class Dense:
         if self.strategy == "test-scaled":
             mean *= keep
         mean += self.bias
-        deviation = np.sqrt(self.chance * (1 - self.chance) * SLACK * second) + SMALLEST
+        deviation = math.sqrt(self.chance) * np.sqrt((1 - self.chance) * second) * SLACK + SMALLEST
         total = keep * math.sqrt(n) * np.sqrt(second) + np.abs(self.bias)
         error = UNIT * (n + 6) * SLACK * total + SMALLEST
         return Moments(reach, mean, error, second, deviation)
@@ -115,11 +115,10 @@ def dense_of(
             f"weights (neurons, inputs) and inputs (batch, inputs) must agree on the inputs, got "
             f"shapes {w.shape} and {a.shape}"
         )
-    b = np.zeros(len(w))
-    if bias is not None:
-        b = doubles("bias", bias, "of a layer, of shape (neurons,)", 1)
+    given = np.zeros(len(w)) if bias is None else bias
+    b = doubles("bias", given, "of a layer, of shape (neurons,)", 1)
     if len(b) != len(w):
         raise UsageError(f"bias must have one number for each of {len(w)} neurons, got {len(b)}")
-    sizes = (np.abs(rows).max(axis=0, initial=0.0) for rows in (w, a))
-    require_room(*map(norm, sizes), float(np.abs(b).max(initial=0.0)), 1 - drop)
+    largest, furthest = (norm(np.abs(rows).max(axis=0, initial=0.0)) for rows in (w, a))
+    require_room(largest, furthest, float(np.abs(b).max(initial=0.0)), 1 - drop)
     return Dense(w, a, b, drop, str(strategy))

@@ -59,9 +59,9 @@ def exponent(chance: float, wanted: float) -> Exponent:
     """The polynomials of fewest terms that are off by at most about `wanted`."""
     theta = MOST * _SINES
     even, error = _fit(_real_part(chance, theta) / _SINES**2, wanted / 2, 2.0**16 * chance)
-    odd = np.zeros(0)
-    if chance != 0.5:  # noqa: PLR2004 - the symmetric law
-        values = _imaginary_part(chance, theta) / _SINES**3
+    odd: Floats = np.zeros(0)
+    if chance != 0.5:  # the symmetric law has none
+        values = _imaginary_part(chance, theta) / (_SINES**2 * _SINES)
         odd, more = _fit(values, wanted / 2, 2.0**19 * chance)
         error += more
     error += _beyond(chance)
@@ -88,7 +88,8 @@ def _fit(values: Floats, wanted: float, rounding: float) -> tuple[Floats, float]
     left = np.cumsum(np.abs(series[::-1]))[::-1]
     terms = min(max(1, int(np.count_nonzero(left > wanted / 2))), _TERMS)
     fitted = Chebyshev(series[:terms], domain=[0, 1])
-    coefficients = fitted.convert(kind=Polynomial, domain=[-1, 1]).coef
+    powers = fitted.convert(kind=Polynomial, domain=[-1, 1])
+    coefficients = np.asarray(powers.coef, np.float64)
     rest = _chebyshev(values - polyval(_SINES**2, coefficients))
     size = (40 + 28 * np.arange(len(coefficients))) @ np.abs(coefficients)
     rounding += 2 * _NODES * float(size)
@@ -111,7 +112,7 @@ def _beyond(chance: float) -> float:
 
 
 def decays(chance: float, most: Floats) -> Floats:
-    """For each `most` a c with |1 + chance (e^(i theta) - 1)| <= e^(-c theta^2), |theta| <= most."""
+    """For each `most` a c with |1 + chance (e^(i theta) - 1)| <= e^(-c theta^2) up to there."""
     ends, least = _decay_table(chance)
     return np.append(least, 0.0)[np.searchsorted(ends, most)]
 

@@ -15,6 +15,7 @@ from dropout_stats.gap.result import Gaps
 from dropout_stats.values import number, require
 
 _SUMS = "power-sums"
+_LEAST = 1e-30  # a tolerance that no sum reaches
 
 
 def layer(
@@ -76,11 +77,11 @@ def layer(
 
 def _at_once(f: Activation, dense: Dense, tolerance: float) -> Gaps:
     """The gaps of all units where matrix products give them."""
-    if dense.certain or f.name == "identity" and dense.rate < 1:
+    if dense.certain or (f.name == "identity" and dense.rate < 1):
         return _filled(dense, 0.0, 0.0, "closed-form")
     if f.kernel is None or dense.rate == 1 or not all(dense.shape):
         return _unknown(dense)
-    found = layer_series.gaps(f, f.kernel, dense, tolerance)
+    found = layer_series.gaps(f, f.kernel, dense, min(max(tolerance, _LEAST), 1.0))
     return _filled(dense, found.value, found.halfwidth, _SUMS)
 
 
@@ -89,8 +90,13 @@ def _unknown(dense: Dense) -> Gaps:
 
 
 def _filled(dense: Dense, value: ArrayLike, halfwidth: ArrayLike, method: str) -> Gaps:
-    numbers = (np.array(np.broadcast_to(part, dense.shape), float) for part in (value, halfwidth))
-    return Gaps(*numbers, np.full(dense.shape, method, object), np.ones(dense.shape, bool))
+    shape = dense.shape
+    return Gaps(
+        np.full(shape, value, np.float64),
+        np.full(shape, halfwidth, np.float64),
+        np.full(shape, method, object),
+        np.ones(shape, bool),
+    )
 
 
 def _one_at_a_time(

@@ -12,14 +12,24 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dropout_stats.gap.activations import Kernel
+from dropout_stats.gap.activations import Activation, Kernel
 from dropout_stats.gap.dense import Dense, Moments
 from dropout_stats.gap.exponent import MOST, decays
-from dropout_stats.gap.fourier import Series, depth_for, left_out, needed, step_for, terms
+from dropout_stats.gap.fourier import Series, depth_for, needed, step_for, terms
 from dropout_stats.gap.power_sums import Heavy, heavy_steps, least_squares
 from dropout_stats.gap.rounding import SLACK, Floats
 
 _MOST_FREQUENCIES = 1 << 12
+
+
+class Part(NamedTuple):
+    """Some samples of a layer, and how well their gaps are wanted."""
+
+    f: Activation
+    kernel: Kernel
+    dense: Dense
+    moments: Moments
+    tolerance: float
 
 
 class Spread(NamedTuple):
@@ -47,59 +57,61 @@ class Frequencies(NamedTuple):
     heavy: Heavy
 
 
-def spread_of(kernel: Kernel, dense: Dense, moments: Moments, tolerance: float) -> Spread:
+def spread_of(part: Part) -> Spread:
     """Radii by Hoeffding's and Bernstein's bounds, whichever is smaller (lemma 5.3)."""
-    allowed = tolerance / 8 / kernel.norm
-    widest, logarithm = float(moments.deviation.max()), 1.0
-    for _ in range(4):  # the logarithm appears in its own bound, where it hardly matters
-        radius = widest * math.sqrt(2 * logarithm)
-        logarithm = max(1.0, math.log(radius / (math.e * logarithm * allowed) + 1))
-    radius = _radius(dense, moments, logarithm)
-    depth = depth_for(kernel, 2.0 ** math.floor(math.log2(tolerance / 8)))
+    kernel = part.kernel
+    logarithm = _logarithm(part)
+    radius = _radius(part, logarithm)
+    depth = depth_for(kernel, 2.0 ** math.floor(math.log2(part.tolerance / 8)))
     alias = kernel.norm * math.exp(-logarithm) / (math.e * logarithm) * radius
     return Spread(radius, depth, (alias + kernel.tail(depth) / 2) * SLACK)
 
 
-def _radius(dense: Dense, moments: Moments, logarithm: float) -> Floats:
-    deviation = moments.deviation
-    hoeffding = deviation * math.sqrt(logarithm / (2 * dense.chance * (1 - dense.chance)))
-    largest = np.abs(moments.reach).max(axis=1, keepdims=True) * logarithm / 3
+def _logarithm(part: Part) -> float:
+    """The exponent with which the widest unit exceeds its radius, about an eighth of the tolerance.
+
+    It appears in its own bound, where it hardly matters.
+    """
+    widest = float(part.moments.deviation.max()) * part.kernel.norm * 8 / part.tolerance
+    logarithm = 1.0
+    for _ in range(4):
+        logarithm = max(1.0, math.log(1 + widest * math.sqrt(2 / logarithm) / math.e))
+    return logarithm
+
+
+def _radius(part: Part, logarithm: float) -> Floats:
+    chance, deviation = part.dense.chance, part.moments.deviation
+    hoeffding = deviation * math.sqrt(logarithm / (2 * chance * (1 - chance)))
+    largest = np.abs(part.moments.reach).max(axis=1, keepdims=True) * logarithm / 3
     bernstein = largest + np.sqrt(largest**2 + 2 * logarithm * deviation**2)
     return np.asarray(np.minimum(hoeffding, bernstein) * SLACK, np.float64)
 
 
-def frequencies_for(
-    kernel: Kernel,
-    dense: Dense,
-    moments: Moments,
-    spread: Spread,
-    units: NDArray[np.bool_],
-    tolerance: float,
-) -> Frequencies | None:
+def frequencies_for(part: Part, spread: Spread, units: NDArray[np.bool_]) -> Frequencies | None:
     """Frequencies that leave at most half of the tolerance out of these units.
 
     None where it takes too many, or there are no such units.
     """
     if not units.any():
         return None
+    kernel, moments, allowed = part.kernel, part.moments, part.tolerance / 2
     step = step_for(float((np.abs(moments.mean) + spread.radius)[units].max()) + spread.depth)
-    part = tolerance / 2
-    number = needed(kernel, step, part)
+    number = needed(kernel, step, allowed)
     if number > _MOST_FREQUENCIES:
         return None
-    whole = terms(kernel, step, number)
-    count = 1
-    while _cut(whole, dense, count, float(moments.second[units].min()) / SLACK) > 0.9 * part:
+    whole, count = terms(kernel, step, number), 1
+    squares = float(moments.second[units].min()) / SLACK
+    while _cut(whole, part.dense, count, squares) > 0.9 * allowed:
         count += 1 + count // 16
     while True:
-        scale = MOST / float(whole.frequencies[min(count, number) - 1])
+        count = min(count, number)
+        scale = MOST / float(whole.frequencies[count - 1])
         reach = moments.reach / scale
-        heavy = heavy_steps(reach, dense.shares)
-        squares = least_squares(reach, dense.shares, heavy)[units].min()
-        cut = _cut(whole, dense, count, float(squares) * scale**2)
-        if cut <= part or count >= number:
-            chosen = terms(kernel, step, min(count, number))
-            return Frequencies(chosen, cut, scale, reach, heavy)
+        heavy = heavy_steps(reach, part.dense.shares)
+        squares = float(least_squares(reach, part.dense.shares, heavy)[units].min()) * scale**2
+        cut = _cut(whole, part.dense, count, squares)
+        if cut <= allowed or count == number:
+            return Frequencies(terms(kernel, step, count), cut, scale, reach, heavy)
         count += 1 + count // 4
 
 

@@ -14,15 +14,22 @@ from typing import NamedTuple
 import numpy as np
 
 from dropout_stats.gap.activations import Activation, Kernel
-from dropout_stats.gap.dense import Dense, Moments
+from dropout_stats.gap.dense import Dense
 from dropout_stats.gap.exponent import MOST, decays, exponent
-from dropout_stats.gap.layer_frequencies import Frequencies, Spread, frequencies_for, spread_of
+from dropout_stats.gap.layer_frequencies import (
+    Frequencies,
+    Part,
+    Spread,
+    frequencies_for,
+    spread_of,
+)
 from dropout_stats.gap.power_sums import LIGHT, power_sums
 from dropout_stats.gap.rounding import SLACK, UNIT, Floats
 from dropout_stats.gap.waves import Waves, effect, rounding
 
 _TOGETHER = 1 << 23  # numbers that are held for some samples
 _HELD = 32  # of them for each unit
+_LEAST = 1e-300  # of what the exponent may be off by
 _MOST = (1.25, 1.5, 2.0, 3.0, 4.0)  # steps of the inputs that the power sums take at once
 
 
@@ -33,16 +40,6 @@ class Bounded(NamedTuple):
     halfwidth: Floats
 
 
-class Part(NamedTuple):
-    """Some samples of a layer, and how well their gaps are wanted."""
-
-    f: Activation
-    kernel: Kernel
-    dense: Dense
-    rows: slice
-    tolerance: float
-
-
 def gaps(f: Activation, kernel: Kernel, dense: Dense, tolerance: float) -> Bounded:
     """The gaps of all units, each no further off than it can be from 0 (theorem 14)."""
     out = Bounded(np.empty(dense.shape), np.empty(dense.shape))
@@ -50,24 +47,23 @@ def gaps(f: Activation, kernel: Kernel, dense: Dense, tolerance: float) -> Bound
     together = max(1, _TOGETHER // (_HELD * neurons + 8 * dense.inputs.shape[1]))
     for start in range(0, batch, together):
         rows = slice(start, start + together)
-        found = _gaps(Part(f, kernel, dense, rows, tolerance))
+        found = _gaps(Part(f, kernel, dense, dense.moments(rows), tolerance))
         out.value[rows], out.halfwidth[rows] = found
     return out
 
 
 def _gaps(part: Part) -> Bounded:
     """The series where it is needed, and 0 where a gap is known to be small."""
-    moments = part.dense.moments(part.rows)
-    spread = spread_of(part.kernel, part.dense, moments, part.tolerance)
+    spread, moments = spread_of(part), part.moments
     slope, deviation = part.f.lipschitz, moments.deviation
     small = np.minimum(part.f.curvature / 2 * deviation, slope) * deviation * SLACK
     far = np.abs(moments.mean) >= spread.radius + spread.depth
     small = np.where(far, np.minimum(small, spread.alias), small)
     units = small > part.tolerance / 2
     value, halfwidth = np.zeros_like(small), small
-    chosen = frequencies_for(part.kernel, part.dense, moments, spread, units, part.tolerance)
+    chosen = frequencies_for(part, spread, units)
     if chosen is not None:
-        found = _series(part, moments, spread, chosen)
+        found = _series(part, spread, chosen)
         better = units & (found.halfwidth < small)
         value = np.where(better, found.value, value)
         halfwidth = np.where(better, found.halfwidth, halfwidth)
@@ -75,9 +71,9 @@ def _gaps(part: Part) -> Bounded:
     return Bounded(value, halfwidth + moved * SLACK)
 
 
-def _series(part: Part, moments: Moments, spread: Spread, chosen: Frequencies) -> Bounded:
+def _series(part: Part, spread: Spread, chosen: Frequencies) -> Bounded:
     """The series of each unit and all that bounds its error."""
-    waves = _waves(part, moments, chosen)
+    waves, moments = _waves(part, chosen), part.moments
     constant, slope = part.kernel.line
     constant += part.kernel.mass * chosen.series.length / 4
     at_mean = part.f.values(moments.mean)
@@ -88,16 +84,16 @@ def _series(part: Part, moments: Moments, spread: Spread, chosen: Frequencies) -
     return Bounded(value, (error + spread.alias + chosen.cut) * SLACK)
 
 
-def _waves(part: Part, moments: Moments, chosen: Frequencies) -> Waves:
+def _waves(part: Part, chosen: Frequencies) -> Waves:
     """The exponent is fitted so well that it takes up a quarter of the tolerance."""
     chance, inputs = part.dense.chance, chosen.reach.shape[1]
-    squares = float(moments.second.max()) / chosen.scale**2
+    squares = float(part.moments.second.max()) / chosen.scale**2
     decay = MOST**2 * float(decays(chance, np.array([MOST]))[0])
-    wanted = part.tolerance / 4 / float(effect(chosen, decay, squares))
+    wanted = max(part.tolerance / 4 / float(effect(chosen, decay, squares)), _LEAST)
     fitted = exponent(chance, 2.0 ** math.floor(math.log2(wanted)))
     allowed = part.tolerance / 32 / squares
     fine = [most for most in _MOST if rounding(chosen, fitted, inputs, most) <= allowed]
     most = max(fine, default=LIGHT)
     terms = (len(fitted.even), len(fitted.odd))
     sums = power_sums(chosen.reach, part.dense.shares, chosen.heavy, most, terms)
-    return Waves(chosen, fitted, sums, moments.mean, most, inputs, chance, part.kernel.odd)
+    return Waves(chosen, fitted, sums, part.moments.mean, most, inputs, chance, part.kernel.odd)

@@ -81,16 +81,16 @@ def power_sums(
     kept = np.where(np.abs(reach) <= most, reach, 0.0)
     even, odd = (_products(kept, shares, 2 + place, terms[place]) for place in (0, 1))
     squares = even[0].copy()
-    for sums, first in ((even, 2), (odd, 3)):
-        _subtract(sums, heavy, most, first)
+    _subtract(even, heavy, most, 2)
+    _subtract(odd, heavy, most, 3)
     for rows, inputs in _pairs(np.abs(reach) > most, shares.shape[1]):
         steps = reach[rows, inputs, None] * shares[inputs]
         steps[np.abs(steps) > LIGHT] = 0.0
         number = len(rows)
         of_sample = csr_array((np.ones(number), (rows, np.arange(number))), (len(reach), number))
         squares += of_sample @ steps**2
-        for sums, first in ((even, steps**2), (odd, steps**2 * steps)):
-            _add(sums, of_sample, first, steps**2)
+        _add(even, of_sample, steps**2, steps**2)
+        _add(odd, of_sample, steps**2 * steps, steps**2)
     return PowerSums(even, odd, squares)
 
 
@@ -123,6 +123,7 @@ def _subtract(sums: Floats, heavy: Heavy, most: float, power: int) -> None:
 
 
 def _add(sums: Floats, of_sample: csr_array, powers: Floats, squares: Floats) -> None:
-    for place in sums:
-        place += of_sample @ powers
+    """Add powers of steps to the sums of their samples, and what follows to the next ones."""
+    for place in range(len(sums)):
+        sums[place] += of_sample @ powers
         powers = powers * squares

@@ -113,7 +113,7 @@ class Waves:
     def _factors(self, steps: Floats) -> Floats | Complexes:
         """1 + s (e^(i t d) - 1); for s = 1/2 the real cos(t d / 2), which is centred."""
         half = np.multiply.outer(self.chosen.series.frequencies, steps / 2)
-        if self.chance == 0.5:  # noqa: PLR2004 - the symmetric law
+        if self.chance == 0.5:
             return np.cos(half)
         sine = np.sin(half)
         out = np.empty(half.shape, np.complex128)
@@ -131,7 +131,7 @@ class Waves:
         error = fitted.error * effect(self.chosen, fitted.decay - fitted.error, self.sums.squares)
         error += rounding(self.chosen, fitted, self.inputs, self.most) * self.sums.squares
         error = np.where(error < 0.01 * total, 1.02 * error, np.inf)
-        own = (3 * FUNCTION + len(weights)) * total + 2 * slope * np.abs(self.mean)
+        own = (3 * FUNCTION + len(weights)) * total + 4 * slope * np.abs(self.mean)
         error += UNIT * own + float(series.weight_errors.sum())
         return (error + self._heavy_error(total, slope)) * SLACK
 

@@ -4,10 +4,14 @@ import mpmath
 import numpy as np
 import pytest
 from gap.exact import NAMES, SMOOTH, contains, exact
+from scipy.stats import binom
 
 import dropout_stats as ds
 from dropout_stats.gap import Gap
+from dropout_stats.gap.activations import BY_NAME
+from dropout_stats.gap.dense import dense_of
 from dropout_stats.gap.exponent import MOST, decays, exponent
+from dropout_stats.gap.layer_frequencies import Part, spread_of
 from dropout_stats.gap.power_sums import LIGHT, heavy_steps, least_squares, power_sums
 
 W, A = [[0.5, -0.25, 1.0], [0.0, 2.0, -1.0]], [[1.0, 2.0, 0.5], [0.0, -1.0, 3.0]]
@@ -33,7 +37,8 @@ def of_mixed_scales(rng, n):
     return weights, inputs, bias
 
 
-def assert_all_hold(names, weights, inputs, bias, rate, strategy, **options):
+def assert_all_hold(names, layer, rate, strategy, **options):
+    weights, inputs, bias = layer
     for name in names:
         asked = {"bias": bias, "rate": rate, "strategy": strategy, **options}
         gaps = ds.gap.layer(name, weights, inputs, **asked)
@@ -52,7 +57,7 @@ def test_every_interval_of_a_layer_of_mixed_scales_holds_the_gap(rate, strategy)
     rng = np.random.default_rng(1)
     layer = of_mixed_scales(rng, 5)
     method = "power-sums"  # also where it is not good enough by itself
-    assert_all_hold(SMOOTH, *layer, rate, strategy, tolerance=1e-7, method=method)
+    assert_all_hold(SMOOTH, layer, rate, strategy, tolerance=1e-7, method=method)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -62,7 +67,8 @@ def test_every_function_is_taken(name):
     bias[4] = 3.0  # where exp is no double
     weights[1] = rng.normal(size=4)
     weights[5, 0] = 3.0
-    gaps = assert_all_hold([name], weights, inputs, bias, 0.3, "inverted", tolerance=1e-9)
+    layer = weights, inputs, bias
+    gaps = assert_all_hold([name], layer, 0.3, "inverted", tolerance=1e-9)
     assert gaps.halfwidth.max() <= 1e-9
 
 
@@ -90,9 +96,7 @@ def test_a_layer_is_what_its_neurons_are(name, rate, strategy):
 def test_the_tolerance_is_reached_by_sums_of_powers(tolerance):
     rng = np.random.default_rng(4)
     weights, inputs = rng.normal(0, 0.1, (30, 100)), rng.random((10, 100))
-    gaps = ds.gap.layer(
-        "gelu", weights, inputs, rate=0.5, tolerance=tolerance, method="power-sums"
-    )
+    gaps = ds.gap.layer("gelu", weights, inputs, rate=0.5, tolerance=tolerance, method="power-sums")
     assert gaps.halfwidth.max() <= tolerance
     assert (gaps.low < gaps.value).all()
     assert (gaps.high > gaps.value).all()
@@ -183,6 +187,31 @@ def test_what_makes_no_sense_is_refused(changes, words):
 def test_a_method_may_be_asked_for():
     gaps = ds.gap.layer("gelu", W, A, rate=0.5, method="enumeration")
     assert (gaps.method == "enumeration").all()
+
+
+@pytest.mark.parametrize("rate", [0.5, 0.05, 0.8])
+@pytest.mark.parametrize("tolerance", [3.0, 1e-2, 1e-5])
+def test_the_radius_of_a_unit_is_seldom_exceeded(rate, tolerance):
+    """Binomial laws, whose tails the bounds are nearly sharp for."""
+    n, kernel = 400, BY_NAME["gelu"].kernel
+    dense = dense_of(np.ones((1, n)), np.ones((1, n)), None, rate, "test-scaled")
+    part = Part(BY_NAME["gelu"], kernel, dense, dense.moments(slice(None)), tolerance)
+    radius, depth, alias = spread_of(part)
+    away = np.abs(np.arange(n + 1) - (1 - rate) * n)
+    true = binom.pmf(np.arange(n + 1), n, 1 - rate) @ np.maximum(away - radius[0, 0], 0)
+    assert kernel.norm * true + kernel.tail(depth) / 2 <= alias[0, 0] <= tolerance
+    assert radius[0, 0] <= 3 * np.sqrt(n * 2 * rate * (1 - rate) * np.log(1e3 / tolerance))
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_lines_and_masses_are_those_of_the_function(name):
+    """f(z) = alpha + beta z + mass |z| / 2 - sign(z) integral s f'' / 2 far out, on both sides."""
+    f = BY_NAME[name]
+    (alpha, beta), mass = f.kernel.line, f.kernel.mass
+    ends = f.values(np.array([-50.0, 50.0]))
+    assert ends.mean() == pytest.approx(alpha + 25 * mass, abs=1e-12)
+    slopes = np.diff(f.values(np.array([-51.0, -50.0, 50.0, 51.0])))[::2]
+    assert slopes == pytest.approx([beta - mass / 2, beta + mass / 2], abs=1e-12)
 
 
 @pytest.mark.parametrize("chance", [0.5, 0.3, 0.05, 1e-9])
