@@ -43,7 +43,7 @@ def step_for(length: float) -> float:
 @lru_cache(maxsize=64)
 def series(kernel: Kernel, step: float, cut: float) -> Series:
     """Frequencies until what is left out is below `cut`, or as many as are allowed."""
-    return terms(kernel, step, needed(kernel, step, cut))
+    return terms(kernel, step, _needed(kernel, step, cut))
 
 
 def terms(kernel: Kernel, step: float, number: int) -> Series:
@@ -53,25 +53,24 @@ def terms(kernel: Kernel, step: float, number: int) -> Series:
     transform = kernel.transform(t)
     weights = 2 / (math.pi * step) * transform / k**2
     errors = np.abs(weights) * UNIT * (48 + 4 * t * t)
-    return Series(math.pi / step, t, weights, errors, left_out(kernel, step, number))
+    return Series(math.pi / step, t, weights, errors, _left_out(kernel, step, number))
 
 
-def needed(kernel: Kernel, step: float, cut: float) -> int:
-    """How many frequencies leave at most `cut` out, as far as so many are allowed."""
+def _needed(kernel: Kernel, step: float, cut: float) -> int:
     high = 1
-    while left_out(kernel, step, high) > cut and high < _MOST:
+    while _left_out(kernel, step, high) > cut and high < _MOST:
         high *= 2
     low = high // 2
     while high - low > 1:
         middle = (low + high) // 2
-        if left_out(kernel, step, middle) > cut:
+        if _left_out(kernel, step, middle) > cut:
             low = middle
         else:
             high = middle
     return high
 
 
-def left_out(kernel: Kernel, step: float, number: int) -> float:
+def _left_out(kernel: Kernel, step: float, number: int) -> float:
     """Bound of the terms from the one of this number on: |phi - 1| <= 2, geometric (lemma 5.2)."""
     k = 2 * number + 1
     t = k * step

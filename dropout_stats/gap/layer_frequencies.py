@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from dropout_stats.gap.activations import Activation, Kernel
 from dropout_stats.gap.dense import Dense, Moments
 from dropout_stats.gap.exponent import MOST, decays
-from dropout_stats.gap.fourier import Series, depth_for, needed, step_for, terms
+from dropout_stats.gap.fourier import Series, depth_for, series, step_for, terms
 from dropout_stats.gap.power_sums import Heavy, heavy_steps, least_squares
 from dropout_stats.gap.rounding import SLACK, Floats
 
@@ -88,31 +88,24 @@ def _radius(part: Part, logarithm: float) -> Floats:
 
 
 def frequencies_for(part: Part, spread: Spread, units: NDArray[np.bool_]) -> Frequencies | None:
-    """Frequencies that leave at most half of the tolerance out of these units.
-
-    None where it takes too many, or there are no such units.
-    """
-    if not units.any():
-        return None
+    """Frequencies that leave at most half of the tolerance out of these units; None if too many."""
     kernel, moments, allowed = part.kernel, part.moments, part.tolerance / 2
     step = step_for(float((np.abs(moments.mean) + spread.radius)[units].max()) + spread.depth)
-    number = needed(kernel, step, allowed)
-    if number > _MOST_FREQUENCIES:
-        return None
-    whole, count = terms(kernel, step, number), 1
+    whole, count = series(kernel, step, allowed), 1
     squares = float(moments.second[units].min()) / SLACK
-    while _cut(whole, part.dense, count, squares) > 0.9 * allowed:
+    while count <= _MOST_FREQUENCIES and _cut(whole, part.dense, count, squares) > 0.9 * allowed:
         count += 1 + count // 16
-    while True:
-        count = min(count, number)
+    while count <= _MOST_FREQUENCIES:
+        count = min(count, len(whole.frequencies))
         scale = MOST / float(whole.frequencies[count - 1])
         reach = moments.reach / scale
         heavy = heavy_steps(reach, part.dense.shares)
         squares = float(least_squares(reach, part.dense.shares, heavy)[units].min()) * scale**2
         cut = _cut(whole, part.dense, count, squares)
-        if cut <= allowed or count == number:
+        if cut <= allowed or count == len(whole.frequencies):
             return Frequencies(terms(kernel, step, count), cut, scale, reach, heavy)
         count += 1 + count // 4
+    return None
 
 
 def _cut(whole: Series, dense: Dense, count: int, squares: float) -> float:

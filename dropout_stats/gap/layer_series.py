@@ -61,7 +61,7 @@ def _gaps(part: Part) -> Bounded:
     small = np.where(far, np.minimum(small, spread.alias), small)
     units = small > part.tolerance / 2
     value, halfwidth = np.zeros_like(small), small
-    chosen = frequencies_for(part, spread, units)
+    chosen = frequencies_for(part, spread, units) if units.any() else None
     if chosen is not None:
         found = _series(part, spread, chosen)
         better = units & (found.halfwidth < small)

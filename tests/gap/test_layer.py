@@ -116,6 +116,14 @@ def test_samples_may_be_done_in_parts(monkeypatch):
     assert parts.halfwidth.max() <= 1e-7
 
 
+def test_weights_that_take_too_many_frequencies_are_done_one_at_a_time():
+    rng = np.random.default_rng(9)
+    weights, inputs = rng.normal(0, 300, (2, 20)), rng.random((1, 20))
+    gaps = ds.gap.layer("gelu", weights, inputs, rate=0.5)
+    assert (gaps.method != "power-sums").all()
+    assert gaps.halfwidth.max() <= 1e-7
+
+
 def test_what_sums_of_powers_do_not_reach_is_done_one_at_a_time():
     rng = np.random.default_rng(6)
     weights, inputs = rng.normal(0, 0.3, (2, 50)), rng.random((2, 50))
