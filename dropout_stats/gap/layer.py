@@ -15,6 +15,7 @@ from dropout_stats.gap.result import Gaps
 from dropout_stats.values import number, require
 
 _SUMS = "power-sums"
+_NONE = ""
 _LEAST = 1e-30  # a tolerance that no sum reaches
 
 
@@ -44,7 +45,8 @@ def layer(
         rate: the drop rate, in [0, 1].
         strategy: `"inverted"` or `"test-scaled"`.
         tolerance: the halfwidth that is good enough. Sums of powers reach about 1e-10 with 1,000
-            inputs; what is wanted more exactly takes as long as `neuron` for each unit.
+            inputs; what is wanted more exactly, or has pre-activations that vary by hundreds, takes
+            as long as `neuron` for each unit.
         method: `"power-sums"`, or a method of `neuron` for every unit; None chooses.
 
     Returns:
@@ -86,7 +88,7 @@ def _at_once(f: Activation, dense: Dense, tolerance: float) -> Gaps:
 
 
 def _unknown(dense: Dense) -> Gaps:
-    return _filled(dense, 0.0, np.inf, "none")
+    return _filled(dense, 0.0, np.inf, _NONE)
 
 
 def _filled(dense: Dense, value: ArrayLike, halfwidth: ArrayLike, method: str) -> Gaps:
@@ -103,9 +105,10 @@ def _one_at_a_time(
     gaps: Gaps, f: Nonlinear, dense: Dense, tolerance: float, method: str | None
 ) -> None:
     """Ask for each unit that is not known to the tolerance; keep what is narrower."""
-    for row, neuron in np.argwhere(gaps.halfwidth > tolerance).tolist():
+    unknown = gaps.method == _NONE
+    for row, neuron in np.argwhere(unknown | (gaps.halfwidth > tolerance)).tolist():
         found = answer(f, dense.unit(row, neuron), tolerance, method, subtract=True)
-        if found.halfwidth < gaps.halfwidth[row, neuron] or gaps.method[row, neuron] == "none":
+        if unknown[row, neuron] or found.halfwidth < gaps.halfwidth[row, neuron]:
             gaps.value[row, neuron] = found.value
             gaps.halfwidth[row, neuron] = found.halfwidth
             gaps.method[row, neuron] = found.method

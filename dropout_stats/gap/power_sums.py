@@ -45,10 +45,10 @@ class PowerSums(NamedTuple):
 
 def heavy_steps(reach: Floats, shares: Floats) -> Heavy:
     """All heavy ones among the steps reach[b, i] * shares[i, j]."""
-    sizes, found = np.abs(shares), []
+    found = []
     for rows, inputs in _pairs(np.abs(reach) > LIGHT, shares.shape[1]):
         far = reach[rows, inputs]
-        places, neurons = np.nonzero(sizes[inputs] > (LIGHT / np.abs(far))[:, None])
+        places, neurons = np.nonzero(_are_heavy(far, shares[inputs]))
         steps = far[places] * shares[inputs[places], neurons]
         found.append(Heavy(rows[places] * shares.shape[1] + neurons, steps, far[places]))
     if not found:
@@ -56,6 +56,11 @@ def heavy_steps(reach: Floats, shares: Floats) -> Heavy:
     units, steps, far = (np.concatenate(parts) for parts in zip(*found, strict=True))
     order = np.argsort(units, kind="stable")
     return Heavy(units[order], steps[order], far[order])
+
+
+def _are_heavy(reach: Floats, shares: Floats) -> NDArray[np.bool_]:
+    """Which steps of some inputs are heavy: one rule, so that no step is counted twice."""
+    return np.abs(shares) > (LIGHT / np.abs(reach))[:, None]
 
 
 def _pairs(chosen: NDArray[np.bool_], neurons: int) -> Iterator[tuple[Places, Places]]:
@@ -84,8 +89,9 @@ def power_sums(
     _subtract(even, heavy, most, 2)
     _subtract(odd, heavy, most, 3)
     for rows, inputs in _pairs(np.abs(reach) > most, shares.shape[1]):
-        steps = reach[rows, inputs, None] * shares[inputs]
-        steps[np.abs(steps) > LIGHT] = 0.0
+        far = reach[rows, inputs]
+        steps = far[:, None] * shares[inputs]
+        steps[_are_heavy(far, shares[inputs])] = 0.0
         number = len(rows)
         of_sample = csr_array((np.ones(number), (rows, np.arange(number))), (len(reach), number))
         squares += of_sample @ steps**2

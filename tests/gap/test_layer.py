@@ -102,6 +102,15 @@ def test_the_tolerance_is_reached_by_sums_of_powers(tolerance):
     assert (gaps.high > gaps.value).all()
 
 
+@pytest.mark.parametrize("rate", [0.5, 0.3])
+def test_rounding_is_in_the_halfwidth(rate):
+    rng = np.random.default_rng(10)
+    layer = rng.normal(0, 0.4, (3, 7)), rng.normal(size=(4, 7)), np.array([0.0, 2.0, -1.0])
+    options = {"tolerance": 1e-15, "method": "power-sums"}
+    gaps = assert_all_hold(SMOOTH, layer, rate, "inverted", **options)
+    assert gaps.halfwidth.max() < 1e-10
+
+
 def test_samples_may_be_done_in_parts(monkeypatch):
     from dropout_stats.gap import layer_series, power_sums, waves
 
@@ -190,6 +199,14 @@ def test_what_makes_no_sense_is_refused(changes, words):
     options = {"f": "gelu", "weights": W, "inputs": A, "rate": 0.5, **changes}
     with pytest.raises(ds.UsageError, match=words):
         ds.gap.layer(options.pop("f"), options.pop("weights"), options.pop("inputs"), **options)
+
+
+@pytest.mark.parametrize("name", ["gelu", "relu"])
+def test_a_tolerance_that_asks_for_nothing_still_gets_the_truth(name):
+    layer = np.array(W), np.array(A), np.array([0.5, -1.0])
+    gaps = assert_all_hold([name], layer, 0.3, "inverted", tolerance=1e9)
+    assert np.isfinite(gaps.halfwidth).all()
+    assert (gaps.method != "").all()
 
 
 def test_a_method_may_be_asked_for():
