@@ -32,6 +32,8 @@ class Kernel:
     Args:
         transform: F, or F / i where `odd`; real.
         odd: f'' is odd, so that F is imaginary.
+        line: (alpha, beta) of f above.
+        mass: the integral of f''.
         norm: at least the integral of |f''|.
         tail: at least 2 integral (|s| - d)_+ |f''(s)| ds, for d > 0.
         decay: `decay(t)` is an a such that |F(x)| e^(a x) / x^2 does not increase for x >= t.
@@ -43,6 +45,8 @@ class Kernel:
     tail: Callable[[float], float]
     decay: Callable[[float], float]
     odd: bool = False
+    line: tuple[float, float] = (0.0, 0.5)
+    mass: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -214,7 +218,13 @@ def _silu_transform(t: Floats) -> Floats:
 
 _SOFTPLUS = Kernel(_logistic, 1.0, lambda d: 4 * math.exp(-d), lambda _: math.pi)
 _SIGMOID = Kernel(
-    lambda t: t * _logistic(t), 0.5, lambda d: 4 * math.exp(-d), lambda _: math.pi, odd=True
+    lambda t: t * _logistic(t),
+    0.5,
+    lambda d: 4 * math.exp(-d),
+    lambda _: math.pi,
+    odd=True,
+    line=(0.5, 0.0),
+    mass=0.0,
 )
 _TANH = Kernel(
     lambda t: 2 * t * _logistic(t / 2),
@@ -222,6 +232,8 @@ _TANH = Kernel(
     lambda d: 8 * math.exp(-2 * d),
     lambda _: math.pi / 2,
     odd=True,
+    line=(0.0, 0.0),
+    mass=0.0,
 )
 _SILU = Kernel(_silu_transform, 3.0, lambda d: 4 * (4 + d) * math.exp(-d), lambda _: math.pi)
 _GELU = Kernel(

@@ -43,7 +43,11 @@ def step_for(length: float) -> float:
 @lru_cache(maxsize=64)
 def series(kernel: Kernel, step: float, cut: float) -> Series:
     """Frequencies until what is left out is below `cut`, or as many as are allowed."""
-    number = _needed(kernel, step, cut)
+    return terms(kernel, step, _needed(kernel, step, cut))
+
+
+def terms(kernel: Kernel, step: float, number: int) -> Series:
+    """The first so many frequencies."""
     k = 2.0 * np.arange(number) + 1
     t = k * step
     transform = kernel.transform(t)
@@ -104,17 +108,13 @@ def radius_for(unit: Unit, allowed: float) -> float:
     return min(*radii, unit.reach)
 
 
+@lru_cache(maxsize=1024)
 def depth_for(kernel: Kernel, allowed: float) -> float:
     """A depth beyond which f'' is small enough."""
     d = 1.0
     while kernel.tail(d) > allowed and d < 2.0**10:
         d *= 1.1
     return d
-
-
-@lru_cache(maxsize=1024)
-def _cached_depth(kernel: Kernel, allowed: float) -> float:
-    return depth_for(kernel, allowed)
 
 
 def weighted(unit: Unit) -> Weighted:
@@ -126,7 +126,7 @@ def smooth_gap(unit: Unit, kernel: Kernel, tolerance: float) -> Interval:
     """The gap of a unit whose f'' has this kernel (theorem 5)."""
     part = max(tolerance, 1e-30) / 8
     radius = radius_for(unit, part / kernel.norm)
-    depth = _cached_depth(kernel, 2.0 ** math.floor(math.log2(part)))
+    depth = depth_for(kernel, 2.0 ** math.floor(math.log2(part)))
     chosen = series(
         kernel, step_for(abs(unit.mean) + radius + depth), 2.0 ** math.floor(math.log2(part))
     )

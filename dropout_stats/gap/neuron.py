@@ -64,7 +64,7 @@ def neuron(
 
     """
     layer = layer_of(weights, inputs, bias, rate, strategy)
-    return _solve(f, layer, tolerance, method, subtract=True)
+    return answer(f, layer, tolerance, method, subtract=True)
 
 
 def expectation(
@@ -98,10 +98,11 @@ def expectation(
 
     """
     layer = layer_of(weights, inputs, bias, rate, strategy)
-    return _solve(f, layer, tolerance, method, subtract=False)
+    return answer(f, layer, tolerance, method, subtract=False)
 
 
-def _solve(f: object, layer: Layer, tolerance: object, method: object, *, subtract: bool) -> Gap:
+def answer(f: object, layer: Layer, tolerance: object, method: object, *, subtract: bool) -> Gap:
+    """The gap, or the expectation unless `subtract`, of a unit that is valid."""
     activation = activation_of(f)
     require(number("tolerance", tolerance) > 0, "tolerance", tolerance, "positive")
     forced = method_of(method)

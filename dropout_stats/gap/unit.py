@@ -143,9 +143,9 @@ class Layer:
         """
         high, low = self.products
         if self.strategy == "test-scaled":
-            return high, _norm(low)
+            return high, norm(low)
         quotient = high / self.keep_prob[0]
-        return quotient, 3.01 * UNIT * _norm(quotient)
+        return quotient, 3.01 * UNIT * norm(quotient)
 
     def exact_mean(self) -> tuple[float, float]:
         """E z in training, the pre-activation of evaluation, rounded, and the rest."""
@@ -191,43 +191,49 @@ def layer_of(
     weights: object, inputs: object, bias: object, rate: object, strategy: object
 ) -> Layer:
     """What was asked, or a UsageError that says which argument makes no sense."""
-    require(strategy in STRATEGIES, "strategy", strategy, "'inverted' or 'test-scaled'")
-    drop = number("rate", rate)
-    require(0 <= drop <= 1, "rate", rate, "in [0, 1]")
+    drop = rate_of(rate, strategy)
     shift = number("bias", bias)
     require(math.isfinite(shift), "bias", bias, "finite")
-    w, a = _vector("weights", weights), _vector("inputs", inputs)
+    w = doubles("weights", weights, "of one unit, of shape (inputs,)", 1)
+    a = doubles("inputs", inputs, "of one unit, of shape (inputs,)", 1)
     if w.shape != a.shape:
         raise UsageError(
             f"weights and inputs must have one shape, got {w.shape} and {a.shape}: one weight for "
             f"each input of the unit"
         )
     layer = Layer(w, a, shift, drop, str(strategy))
-    _require_room(layer)
+    require_room(norm(w), norm(a), abs(shift), layer.keep_prob[0])
     return layer
 
 
-def _vector(name: str, values: object) -> Floats:
+def rate_of(rate: object, strategy: object) -> float:
+    """The rate of a strategy that exists."""
+    require(strategy in STRATEGIES, "strategy", strategy, "'inverted' or 'test-scaled'")
+    drop = number("rate", rate)
+    require(0 <= drop <= 1, "rate", rate, "in [0, 1]")
+    return drop
+
+
+def doubles(name: str, values: object, whose: str, dimensions: int) -> Floats:
+    """Finite real numbers of so many dimensions, as doubles; `whose` words the shape."""
     try:
         array = np.asarray(values)
     except (TypeError, ValueError):  # lists of different lengths
         raise wrong(name, values, "real numbers") from None
     require(array.dtype.kind in "biuf", name, values, "real numbers")
-    vector = array.astype(np.float64)
-    if vector.ndim != 1:
-        raise UsageError(
-            f"{name} must be those of one unit, of shape (inputs,), got shape {vector.shape}"
-        )
-    if not np.isfinite(vector).all():
-        place = int(np.flatnonzero(~np.isfinite(vector))[0])
-        raise UsageError(f"{name} must be finite, but {name}[{place}] is {vector[place]!r}")
-    return vector
+    numbers = array.astype(np.float64)
+    if numbers.ndim != dimensions:
+        raise UsageError(f"{name} must be those {whose}, got shape {numbers.shape}")
+    if not np.isfinite(numbers).all():
+        place = tuple(np.argwhere(~np.isfinite(numbers))[0].tolist())
+        where = ", ".join(map(str, place))
+        raise UsageError(f"{name} must be finite, but {name}[{where}] is {numbers[place]!r}")
+    return numbers
 
 
-def _require_room(layer: Layer) -> None:
-    weights, inputs = _norm(layer.weights), _norm(layer.inputs)
-    keep = layer.keep_prob[0] or 1.0
-    total = weights * inputs / keep + abs(layer.bias)
+def require_room(weights: float, inputs: float, bias: float, keep_prob: float) -> None:
+    """Raise UsageError where squares of sums could overflow, from norms and the largest |bias|."""
+    total = weights * inputs / (keep_prob or 1.0) + bias
     if not max(weights, inputs, total) < LARGEST:
         raise UsageError(
             f"weights, inputs, bias and sums of weights * inputs / keep_prob must stay below "
@@ -236,7 +242,7 @@ def _require_room(layer: Layer) -> None:
         )
 
 
-def _norm(vector: Floats) -> float:
+def norm(vector: Floats) -> float:
     """At least the Euclidean norm, also where its square under- or overflows."""
     with np.errstate(over="ignore"):
         square = float(vector @ vector)

@@ -20,7 +20,7 @@ TARGETS_PRINTED = {
     "default_check": 2,
     "specimens": 2,
     "noise_stopping": 1,
-    "gap": 5,
+    "gap": 6,
     "gap_containment": 1,
     "gap_networks": 2,
 }

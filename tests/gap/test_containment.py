@@ -167,6 +167,11 @@ def test_elementary_functions_err_as_little_as_is_assumed():
         for x in sizes.tolist():
             for f, true in ((np.log, mpmath.log), (np.log1p, mpmath.log1p)):
                 assert abs(mpmath.mpf(f(x)) - true(x)) <= roundoff * abs(true(x))
+        for x, y in zip(points.tolist(), points[::-1].tolist(), strict=True):
+            angle = mpmath.atan2(x, y)
+            assert abs(mpmath.mpf(np.arctan2(x, y)) - angle) <= roundoff * abs(angle)
+            length = mpmath.hypot(x, y)
+            assert abs(mpmath.mpf(np.abs(complex(x, y))) - length) <= roundoff * length
         vectors = np.sin(points), np.cos(points)
         for x, sine, cosine in zip(points.tolist(), *(v.tolist() for v in vectors), strict=True):
             assert abs(mpmath.mpf(sine) - mpmath.sin(x)) <= roundoff * min(1, abs(x))

@@ -222,8 +222,9 @@ def test_one_layer_is_its_units():
                 "gelu", layer.weights[unit], x[row], bias=layer.bias[unit], rate=0.4,
                 strategy="test-scaled",
             )  # fmt: skip
-            assert found.value[row, unit] == one.value
-            assert found.halfwidth[row, unit] == one.halfwidth
+            off = found.halfwidth[row, unit] + one.halfwidth
+            assert abs(found.value[row, unit] - one.value) <= off
+            assert found.halfwidth[row, unit] <= 1e-12
 
 
 def test_masks_that_only_linear_layers_see_leave_no_gap():

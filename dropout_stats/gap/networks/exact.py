@@ -1,21 +1,19 @@
 """Networks whose masks before the last nonlinear layer are none: unit by unit, exactly.
 
 What that layer is given is then one number for each input, and each of its units is a problem of
-`ds.gap.neuron`; masks behind it are linear (gap-of-networks.md, theorem 1).
+`ds.gap.layer`; masks behind it are linear (gap-of-networks.md, theorem 1).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 
+from dropout_stats.gap.layers.layer import layer as of_layer
 from dropout_stats.gap.networks.dense import Dense, Network
 from dropout_stats.gap.networks.intervals import Intervals, exactly
 from dropout_stats.gap.networks.passes import evaluated, read_out, readout_size
-from dropout_stats.gap.neuron import neuron
-from dropout_stats.gap.result import Gap
 from dropout_stats.gap.rounding import SLACK, Floats
 
 _MOST_MASKS = 20  # binary logarithm; beyond, nothing certifies a callable
@@ -44,7 +42,7 @@ def gap(network: Network, rows: Floats, tolerance: float) -> Intervals:
     layer = network.layers[last]
     given = evaluated(network, exactly(rows), stop=last)
     each = tolerance / max(1.0, readout_size(network))
-    found = units(neuron, layer, given.value, network.strategy, each)
+    found = gaps(layer, given.value, network.strategy, each)
     return read_out(network, Intervals(found.value, found.halfwidth + _moved(network, given)))
 
 
@@ -57,19 +55,15 @@ def _moved(network: Network, given: Intervals) -> Floats:
     return 2 * slope * (given.halfwidth @ np.abs(layer.matrix).T) * SLACK
 
 
-def units(
-    question: Callable[..., Gap], layer: Dense, rows: Floats, strategy: str, tolerance: float
-) -> Intervals:
-    """`ds.gap.neuron` or `ds.gap.expectation` for each unit of the layer and each row."""
-    options = {"rate": layer.rate, "strategy": strategy, "tolerance": tolerance}
-    found = [
-        [
-            question(layer.f, weights, row, bias=bias, **options)
-            for weights, bias in zip(layer.matrix, layer.shift.tolist(), strict=True)
-        ]
-        for row in rows
-    ]
-    values = [[one.value for one in row] for row in found]
-    halfwidths = [[one.halfwidth for one in row] for row in found]
-    shape = len(rows), len(layer.matrix)
-    return Intervals(np.reshape(values, shape), np.reshape(halfwidths, shape))
+def gaps(layer: Dense, rows: Floats, strategy: str, tolerance: float) -> Intervals:
+    """`ds.gap.layer`, for each row."""
+    found = of_layer(
+        layer.f,
+        layer.matrix,
+        rows,
+        bias=layer.shift,
+        rate=layer.rate,
+        strategy=strategy,
+        tolerance=tolerance,
+    )
+    return Intervals(found.value, found.halfwidth)

@@ -10,10 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from dropout_stats.gap.networks.dense import Network
-from dropout_stats.gap.networks.exact import units
+from dropout_stats.gap.networks.exact import gaps
 from dropout_stats.gap.networks.intervals import Intervals, exactly, held
 from dropout_stats.gap.networks.passes import evaluated
-from dropout_stats.gap.neuron import expectation
 from dropout_stats.gap.rounding import Floats
 
 _TOLERANCE = 1e-7  # of the mean of a first layer: far below what the draws can tell
@@ -118,9 +117,11 @@ class Sampler:
     @cached_property
     def _means(self) -> Intervals:
         """Of the outputs of the first random layer."""
-        layer = self.network.layers[self._first]
-        found = units(expectation, layer, self._start, self.network.strategy, _TOLERANCE)
-        return Intervals(found.value[0], found.halfwidth[0])
+        layer, first = self.network.layers[self._first], self._first
+        found = gaps(layer, self._start, self.network.strategy, _TOLERANCE)
+        evaluation = evaluated(self.network, exactly(self._start), start=first, stop=first + 1)
+        value, halfwidth = found.plus(evaluation)
+        return Intervals(value[0], halfwidth[0])
 
     @cached_property
     def _controlled(self) -> dict[int, int]:

@@ -1,0 +1,1 @@
+"""All units of a layer over a batch: one Fourier series, by matrix products."""
