@@ -1,0 +1,42 @@
+"""What is said of a survey as a whole, on the page and in the terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from dropout_stats.survey.model import Survey
+
+_NAMED = 3
+
+
+def summary(survey: Survey) -> str:
+    """The verdict, and how many targets have which."""
+    judged = Counter(row.verdict for row in survey.rows if not row.left_out)
+    counts = ", ".join(f"{number} {verdict}" for verdict, number in sorted(judged.items()))
+    left_out = sum(bool(row.left_out) for row in survey.rows)
+    return (
+        f"{survey.verdict.upper()}: of {len(survey.rows)} targets {counts or 'none judged'}; "
+        f"{left_out} left out."
+    )
+
+
+def budget(survey: Survey) -> str:
+    """What the error probability of the whole is, and how it was divided."""
+    shares = {row.report.false_alarm for row in survey.rows if row.report}
+    each = f", {max(shares):.2g} for each target that is installed" if shares else ""
+    return (
+        f"Rates {', '.join(f'{rate:g}' for rate in survey.rates)}, and 0 and 1 where a target has "
+        f"them; resolution {survey.resolution:.2g} standard deviations, seed {survey.seed}. "
+        f"False alarm {survey.false_alarm:g} in all{each}, fixed before anything was drawn."
+    )
+
+
+def made_with(survey: Survey) -> str:
+    """The versions of what judged."""
+    return f"Judged with {', '.join(f'{name} {v}' for name, v in survey.versions.items())}."
+
+
+def named(checks: tuple[str, ...]) -> str:
+    """The first checks of several, and how many more there are."""
+    more = len(checks) - _NAMED
+    return ", ".join([*checks[:_NAMED], *([f"and {more} more"] if more > 0 else [])])
