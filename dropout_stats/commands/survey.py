@@ -17,6 +17,8 @@ from dropout_stats.commands.output import EXIT, WIDE, console_of
 @click.argument("targets", nargs=-1, metavar="[TARGET]...")
 @listed("--rates", float, help="Drop rates, e.g. 0.1,0.9 [0.001,0.1,0.3,0.9,0.999].")
 @listed("--dtypes", str, help="Types, the columns of the table [all that are known].")
+@listed("--checks", str, help="Only these ids or patterns, e.g. rate.*,calls.*.")
+@listed("--skip", str, help="Not these ids or patterns.")
 @click.option("--resolution", type=float, help="In standard deviations of a unit [2**-10].")
 @click.option("--false-alarm", type=float, help="Chance to fail any correct target [1e-6].")
 @click.option("--max-seconds", type=float, help="Time for sampling of each target [60].")
@@ -52,7 +54,8 @@ def survey(
     course = Course(choose(targets), read_options(None, given), known)
     rows = []
     for row in course.rows():
-        click.echo(line(row), err=True)
+        if not row.left_out:
+            click.echo(line(row), err=True)
         rows.append(row)
     table = course.table(rows)
     console_of(piped=WIDE).print(renderable(table))

@@ -91,6 +91,11 @@ class Survey:
         """The worst of the rows; what was left out does not count."""
         return worst(tuple(row.verdict for row in self.rows))
 
+    @property
+    def judged(self) -> tuple[Row, ...]:
+        """The rows of what was there to be judged."""
+        return tuple(row for row in self.rows if not row.left_out)
+
     def to_json(self) -> str:
         """Return the whole table as JSON; `from_json` gives it back without loss."""
         from dropout_stats.survey.json import dump

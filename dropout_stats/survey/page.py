@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from dropout_stats.results import Verdict
 from dropout_stats.survey.model import Cell, Row, Survey
-from dropout_stats.survey.words import budget, made_with, named, summary
+from dropout_stats.survey.words import budget, left_out, made_with, named, summary
 
 # A sign for whoever cannot tell the colours apart.
 _SIGNS: dict[Verdict, str] = {
@@ -46,6 +46,8 @@ def page(survey: Survey) -> str:
     for text in (summary(survey), budget(survey), made_with(survey)):
         _said(body, "p", text)
     body.append(_grid(survey))
+    for text in left_out(survey):
+        _said(body, "p", f"Left out: {text}.")
     _said(body, "p", f"Signs: {', '.join(f'{sign} {word}' for word, sign in _SIGNS.items())}.")
     body.extend(_details(survey))
     indent(body)
@@ -59,7 +61,7 @@ def _grid(survey: Survey) -> Element:
     for name in ("target", *survey.dtypes, "whole"):
         _said(heads, "th", name, scope="col")
     body = SubElement(table, "tbody")
-    for number, row in enumerate(survey.rows, 1):
+    for number, row in enumerate(survey.judged, 1):
         line = SubElement(body, "tr")
         _link(SubElement(line, "th", scope="row"), number, row.target)
         line.extend(_cells(survey, row, number))
@@ -68,9 +70,8 @@ def _grid(survey: Survey) -> Element:
 
 def _cells(survey: Survey, row: Row, number: int) -> Iterator[Element]:
     if row.report is None:
-        text = row.left_out or row.error
         cell = Element("td", {"class": row.verdict, "colspan": str(len(survey.dtypes) + 1)})
-        _link(cell, number, f"{_SIGNS[row.verdict]} {text.splitlines()[0]}")
+        _link(cell, number, f"{_SIGNS[row.verdict]} error: {row.error.splitlines()[0]}")
         yield cell
         return
     for dtype in survey.dtypes:
@@ -92,12 +93,12 @@ def _cell(found: Cell, place: str, number: int) -> Element:
 
 
 def _details(survey: Survey) -> Iterator[Element]:
-    for number, row in enumerate(survey.rows, 1):
+    for number, row in enumerate(survey.judged, 1):
         section = Element("section", id=_anchor(number))
         _said(section, "h2", row.target)
         if row.versions:
             _said(section, "p", ", ".join(f"{name} {v}" for name, v in row.versions.items()))
-        _said(section, "pre", str(row.report) if row.report else row.left_out or row.error)
+        _said(section, "pre", str(row.report) if row.report else row.error)
         yield section
 
 

@@ -16,6 +16,9 @@ from dropout_stats.survey.model import Row, Survey
 from dropout_stats.survey.targets import RELEASED, Surveyed
 from dropout_stats.target import Target
 
+# What every target is asked alike; types and rates are those of them that it declares.
+_COMMON = ("checks", "skip", "resolution", "false_alarm", "power", "max_seconds", "seed")
+
 
 @dataclass(frozen=True)
 class Course:
@@ -69,15 +72,8 @@ class Course:
         rates = tuple(filter(declared.allows, self.asked.rates)) or declared.rates
         if not types:
             return None
-        options: dict[str, Any] = {
-            "dtypes": types,
-            "rates": rates,
-            "resolution": self.asked.resolution,
-            "false_alarm": self.asked.false_alarm,
-            "power": self.asked.power,
-            "max_seconds": self.asked.max_seconds,
-            "seed": self.asked.seed,
-        }
+        common: dict[str, Any] = {name: getattr(self.asked, name) for name in _COMMON}
+        options = common | {"dtypes": types, "rates": rates}
         cases = tuple(one.case for one in bind(adapted, **options).plan.cases)
         return bind(adapted, **options, expected=planned(of_target(self.known, target), cases))
 
@@ -104,9 +100,9 @@ def survey(
     Args:
         targets: those to judge; one whose packages are not installed is left out.
         known: what is known to fail (`dropout_stats.survey.known.read_known`).
-        **options: `rates`, `dtypes`, `resolution`, `false_alarm`, `power`, `max_seconds` and `seed`
-            of `dropout_stats.check`. The error probability is that of the whole survey, and
-            `max_seconds` that of one target.
+        **options: `rates`, `dtypes`, `checks`, `skip`, `resolution`, `false_alarm`, `power`,
+            `max_seconds` and `seed` of `dropout_stats.check`. The error probability is that of the
+            whole survey, and `max_seconds` that of one target.
 
     Raises:
         UsageError: an option makes no sense.

@@ -29,8 +29,15 @@ _RELEASED: dict[str, tuple[str, ...]] = {
         "alpha_dropout",
         "feature_alpha_dropout",
     ),
-    "torchvision.ops": ("StochasticDepth", "stochastic_depth", "drop_block2d", "drop_block3d"),
-    "timm.layers": ("DropPath", "drop_path", "drop_block_2d"),
+    "torchvision.ops": (
+        "StochasticDepth",
+        "DropBlock2d",
+        "DropBlock3d",
+        "stochastic_depth",
+        "drop_block2d",
+        "drop_block3d",
+    ),
+    "timm.layers": ("DropPath", "DropBlock2d", "drop_path", "drop_block_2d"),
     "equinox.nn": ("Dropout",),
     "flax.nnx": ("Dropout",),
     "flax.linen": ("Dropout", "dot_product_attention_weights"),
@@ -56,7 +63,6 @@ _RELEASED: dict[str, tuple[str, ...]] = {
     "numpy_ml.neural_nets.wrappers": ("Dropout",),
 }
 _OPTIONS: dict[str, tuple[dict[str, Any], ...]] = {
-    "torchvision.ops:StochasticDepth": ({}, {"mode": "batch"}),
     "paddle.nn:Dropout": ({}, {"mode": "downscale_in_infer"}),
 }
 # What else must be installed.

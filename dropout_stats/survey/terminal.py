@@ -8,7 +8,7 @@ from rich.text import Text
 
 from dropout_stats.report.terminal import STYLES
 from dropout_stats.survey.model import Cell, Row, Survey
-from dropout_stats.survey.words import budget, made_with, named, summary
+from dropout_stats.survey.words import budget, left_out, made_with, named, summary
 
 
 def renderable(survey: Survey) -> RenderableType:
@@ -16,29 +16,29 @@ def renderable(survey: Survey) -> RenderableType:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("target", *survey.dtypes, "what is no pass"):
         table.add_column(column, overflow="fold")
-    for row in survey.rows:
+    for row in survey.judged:
         table.add_row(row.target, *(_cell(row, dtype) for dtype in survey.dtypes), _note(row))
-    parts = (summary(survey), budget(survey), made_with(survey))
+    parts = (*left_out(survey), summary(survey), budget(survey), made_with(survey))
     return Group(table, Text(), *map(Text, parts))
 
 
 def line(row: Row) -> str:
     """What became of one target, in a line."""
     seconds = f" ({row.report.seconds:.1f} s)" if row.report else ""
-    return f"{row.target}: {'left out' if row.left_out else row.verdict}{seconds}"
+    return f"{row.target}: {row.verdict}{seconds}"
 
 
 def _cell(row: Row, dtype: str) -> Text:
     cell = row.cell(dtype)
     if row.report is None:
-        cell = Cell(None if row.left_out else row.verdict)
+        cell = Cell(row.verdict)
     return Text(cell.verdict or "-", style=STYLES[cell.verdict] if cell.verdict else "dim")
 
 
 def _note(row: Row) -> Text:
     """Why there is no report; or the checks that did not pass, in whatever type."""
     if row.report is None:
-        return Text((row.left_out or row.error).splitlines()[0])
+        return Text(row.error.splitlines()[0])
     wrong = ("fail", "unexpected-pass", "error", "inconclusive", "expected-failure")
     checks = (one.check for one in row.report.results if one.verdict in wrong)
     return Text(named(tuple(dict.fromkeys(checks))))

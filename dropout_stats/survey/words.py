@@ -12,11 +12,11 @@ _NAMED = 3
 def summary(survey: Survey) -> str:
     """The verdict, and how many targets have which."""
     judged = Counter(row.verdict for row in survey.rows if not row.left_out)
-    counts = ", ".join(f"{number} {verdict}" for verdict, number in sorted(judged.items()))
-    left_out = sum(bool(row.left_out) for row in survey.rows)
+    counts = ", ".join(f"{many} {verdict}" for verdict, many in sorted(judged.items()))
+    number = sum(bool(row.left_out) for row in survey.rows)
     return (
-        f"{survey.verdict.upper()}: of {len(survey.rows)} targets {counts or 'none judged'}; "
-        f"{left_out} left out."
+        f"{survey.verdict.upper()}: of {len(survey.rows)} targets {counts or 'none was judged'}; "
+        f"{number} left out."
     )
 
 
@@ -29,6 +29,15 @@ def budget(survey: Survey) -> str:
         f"them; resolution {survey.resolution:.2g} standard deviations, seed {survey.seed}. "
         f"False alarm {survey.false_alarm:g} in all{each}, fixed before anything was drawn."
     )
+
+
+def left_out(survey: Survey) -> list[str]:
+    """Why targets were not judged, and which, a line a reason."""
+    reasons = dict.fromkeys(row.left_out for row in survey.rows if row.left_out)
+    return [
+        f"{reason} ({', '.join(row.target for row in survey.rows if row.left_out == reason)})"
+        for reason in reasons
+    ]
 
 
 def made_with(survey: Survey) -> str:
