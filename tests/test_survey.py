@@ -201,6 +201,18 @@ def test_a_failure_that_is_known_does_not_fail_the_survey(folder):
     assert surveyed(folder, wrong, "--expected", str(path)).exit_code == 1
 
 
+def test_a_pass_with_known_failures_is_shown_as_such(table):
+    row = table.rows[0]
+    first, *rest = row.report.results
+    known_result = replace(first, verdict="expected-failure", expected="bug: issue 3")
+    known_row = replace(row, report=replace(row.report, results=(known_result, *rest)))
+    found = replace(table, rows=(known_row,))
+    assert (known_row.verdict, known_row.outcome) == ("pass", "expected-failure")
+    assert (row.verdict, row.outcome) == ("pass", "pass")
+    assert found.verdict == "pass"
+    assert "x expected-failure" in found.to_html()
+
+
 def test_an_expectation_of_another_type_is_not_asked_for():
     one = ds.Expected("rate.marginal", reason="7 bits", when={"dtype": "bfloat16"})
     assert known.planned((one,), (Case("rate.marginal", "float32", 0.1),)) == ()

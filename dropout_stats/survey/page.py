@@ -76,7 +76,7 @@ def _cells(survey: Survey, row: Row, number: int) -> Iterator[Element]:
         return
     for dtype in survey.dtypes:
         yield _cell(row.cell(dtype), f"{row.target}, {dtype}", number)
-    yield _cell(Cell(row.verdict), f"{row.target}, all types", number)
+    yield _cell(Cell(row.outcome), f"{row.target}, all types", number)
 
 
 def _cell(found: Cell, place: str, number: int) -> Element:

@@ -66,7 +66,15 @@ _OPTIONS: dict[str, tuple[dict[str, Any], ...]] = {
     "paddle.nn:Dropout": ({}, {"mode": "downscale_in_infer"}),
 }
 # What else must be installed.
-_NEEDS = {"onnxruntime": ("onnx",), "timm": ("torch",), "torchvision": ("torch",)}
+_NEEDS = {
+    "equinox": ("jax",),
+    "flax": ("jax",),
+    "haiku": ("jax",),
+    "penzai": ("jax",),
+    "onnxruntime": ("onnx",),
+    "timm": ("torch",),
+    "torchvision": ("torch",),
+}
 _BACKENDS = {"keras": ("jax", "tensorflow", "torch")}
 
 

@@ -11,9 +11,9 @@ _NAMED = 3
 
 def summary(survey: Survey) -> str:
     """The verdict, and how many targets have which."""
-    judged = Counter(row.verdict for row in survey.rows if not row.left_out)
+    judged = Counter(row.outcome for row in survey.judged)
     counts = ", ".join(f"{many} {verdict}" for verdict, many in sorted(judged.items()))
-    number = sum(bool(row.left_out) for row in survey.rows)
+    number = len(survey.rows) - len(survey.judged)
     return (
         f"{survey.verdict.upper()}: of {len(survey.rows)} targets {counts or 'none was judged'}; "
         f"{number} left out."
