@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from dropout_stats.results import Verdict
 from dropout_stats.survey.model import Cell, Row, Survey
-from dropout_stats.survey.words import budget, left_out, made_with, named, summary
+from dropout_stats.survey.words import left_out, named, said
 
 # A sign for whoever cannot tell the colours apart.
 _SIGNS: dict[Verdict, str] = {
@@ -43,7 +43,7 @@ def page(survey: Survey) -> str:
     _said(head, "style", _STYLE)
     body = SubElement(root, "body")
     _said(body, "h1", "Survey of dropout implementations")
-    for text in (summary(survey), budget(survey), made_with(survey)):
+    for text in said(survey):
         _said(body, "p", text)
     body.append(_grid(survey))
     for text in left_out(survey):

@@ -6,6 +6,7 @@ import importlib.util
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cache
 from importlib.metadata import packages_distributions, version
 from typing import Any
 
@@ -115,10 +116,16 @@ class Surveyed:
 
     def versions(self) -> dict[str, str]:
         """The versions of its packages, by the names under which they were installed."""
-        found = packages_distributions()
+        found = _distributions()
         backends = _BACKENDS.get(self.packages[0], ()) if self.packages else ()
         names = [name for root in (*self.packages, *backends) for name in found.get(root, ())]
         return {name: version(name) for name in dict.fromkeys(names)}
+
+
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    """By what is imported, the names under which it was installed: a look into every package."""
+    return packages_distributions()
 
 
 def _is_installed(package: str) -> bool:

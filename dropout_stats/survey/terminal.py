@@ -8,7 +8,7 @@ from rich.text import Text
 
 from dropout_stats.report.terminal import STYLES
 from dropout_stats.survey.model import Cell, Row, Survey
-from dropout_stats.survey.words import budget, left_out, made_with, named, summary
+from dropout_stats.survey.words import left_out, named, said
 
 
 def renderable(survey: Survey) -> RenderableType:
@@ -18,8 +18,7 @@ def renderable(survey: Survey) -> RenderableType:
         table.add_column(column, overflow="fold")
     for row in survey.judged:
         table.add_row(row.target, *(_cell(row, dtype) for dtype in survey.dtypes), _note(row))
-    parts = (*left_out(survey), summary(survey), budget(survey), made_with(survey))
-    return Group(table, Text(), *map(Text, parts))
+    return Group(table, Text(), *map(Text, (*left_out(survey), *said(survey))))
 
 
 def line(row: Row) -> str:

@@ -20,15 +20,24 @@ def summary(survey: Survey) -> str:
     )
 
 
+def asked(survey: Survey) -> str:
+    """What all targets were asked alike."""
+    return (
+        f"Rates {', '.join(f'{rate:g}' for rate in survey.rates)}, and 0 and 1 where a target has "
+        f"them; resolution {survey.resolution:.2g} standard deviations, seed {survey.seed}."
+    )
+
+
 def budget(survey: Survey) -> str:
     """What the error probability of the whole is, and how it was divided."""
     shares = {row.report.false_alarm for row in survey.rows if row.report}
     each = f", {max(shares):.2g} for each target that is installed" if shares else ""
-    return (
-        f"Rates {', '.join(f'{rate:g}' for rate in survey.rates)}, and 0 and 1 where a target has "
-        f"them; resolution {survey.resolution:.2g} standard deviations, seed {survey.seed}. "
-        f"False alarm {survey.false_alarm:g} in all{each}, fixed before anything was drawn."
-    )
+    return f"False alarm {survey.false_alarm:g} in all{each}, fixed before anything was drawn."
+
+
+def said(survey: Survey) -> tuple[str, ...]:
+    """All that is said below, or above, the table."""
+    return (summary(survey), asked(survey), budget(survey), made_with(survey))
 
 
 def left_out(survey: Survey) -> list[str]:
