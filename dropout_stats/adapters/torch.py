@@ -14,6 +14,7 @@ import torch
 from dropout_stats import dtypes
 from dropout_stats.adapters.bridge import Bridge, declared_law, wrapper_of
 from dropout_stats.adapters.torch_packages import declared, filled
+from dropout_stats.callables import underlying
 from dropout_stats.conventions import Conventions
 from dropout_stats.errors import HarnessError, UsageError
 from dropout_stats.laws import Alpha, AnyLaw, Inverted
@@ -93,7 +94,7 @@ def adapt(
         bridge = replace(bridge, lanes=None)  # vmap refuses noise that is drawn in place
     if isinstance(target, type) and issubclass(target, torch.autograd.Function):
         target = _applied(target)
-    if not isinstance(getattr(target, "func", target), type):
+    if not isinstance(underlying(target), type):
         return bridge.of_function(_compiled(target) if compile else target, name, law=law)
     return bridge.of_layer_class(_compiled_layers(target) if compile else target, name, law=law)
 
