@@ -125,12 +125,7 @@ def finish(
         seed=plan.asked.seed,
         false_alarm=plan.asked.false_alarm,
         power=plan.asked.power,
-        versions={
-            "dropout_stats": _own_version(),
-            "numpy": np.__version__,
-            "scipy": scipy.__version__,
-            "python": platform.python_version(),
-        },
+        versions=versions(),
         seconds=round(time.monotonic() - bound.started, 3),
     )
 
@@ -172,6 +167,16 @@ def _estimate(bound: BoundRun) -> float:
             continue  # the run itself says so
         total += (time.perf_counter() - started) / 3 * stream.expected_calls
     return total * 1.25
+
+
+def versions() -> dict[str, str]:
+    """The versions of this library and what it stands on."""
+    return {
+        "dropout_stats": _own_version(),
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+        "python": platform.python_version(),
+    }
 
 
 def _own_version() -> str:

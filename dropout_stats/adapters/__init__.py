@@ -40,6 +40,8 @@ _PACKAGES = {
     "paddle": "paddlepaddle",
     "tensorflow": "tensorflow-cpu",
 }
+# Packages whose functions name no framework; what their classes derive from is told by the bases.
+_STANDS_ON = {"timm": "torch", "torchvision": "torch"}
 
 
 def adapt(target: object, *, framework: str | None = None, **options: Any) -> Target:
@@ -157,7 +159,7 @@ def _framework_of(target: object) -> str | None:
     modules = [getattr(target, "__module__", None), *(base.__module__ for base in family)]
     roots = [str(module).partition(".")[0] for module in modules]
     known = _frameworks()
-    return next((root for root in roots if root in known), None)
+    return next((root for root in (_STANDS_ON.get(r, r) for r in roots) if root in known), None)
 
 
 def _name(target: object) -> str:

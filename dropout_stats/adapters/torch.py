@@ -13,6 +13,8 @@ import torch
 
 from dropout_stats import dtypes
 from dropout_stats.adapters.bridge import Bridge, declared_law, wrapper_of
+from dropout_stats.adapters.torch_packages import declared, filled
+from dropout_stats.callables import underlying
 from dropout_stats.conventions import Conventions
 from dropout_stats.errors import HarnessError, UsageError
 from dropout_stats.laws import Alpha, AnyLaw, Inverted
@@ -76,10 +78,9 @@ def adapt(
             f"{name} is an instance, whose rate is fixed; hand over the class, or\n"
             f"    dropout_stats.adapt(lambda x, rate: ..., framework='torch')"
         )
-    law = declared_law(target, "torch", LAWS, name)
-    conventions = _CONVENTIONS if law else _UNDECLARED
-    if law and target.__name__ in NDIMS:
-        conventions = replace(conventions, ndims=(NDIMS[target.__name__],) * 2)
+    is_others = declared(target) is not None
+    law, conventions = _declared_by(target, name)
+    target = filled(target)
     if law and device == "cpu" and not compile:
         # Draws of the default generator hold its lock; a graph's first calls are another matter.
         conventions = replace(conventions, threads="independent")
@@ -89,11 +90,24 @@ def adapt(
         conventions = _with_rows(conventions, law)
     bridge = _bridge(device, conventions, lanes=not compile and not wrap)
     bridge = replace(bridge, wrapper=wrapper_of(wrap, _WRAPPERS))
+    if is_others:
+        bridge = replace(bridge, lanes=None)  # vmap refuses noise that is drawn in place
     if isinstance(target, type) and issubclass(target, torch.autograd.Function):
         target = _applied(target)
-    if not isinstance(target, type):
+    if not isinstance(underlying(target), type):
         return bridge.of_function(_compiled(target) if compile else target, name, law=law)
     return bridge.of_layer_class(_compiled_layers(target) if compile else target, name, law=law)
+
+
+def _declared_by(target: Any, name: str) -> tuple[AnyLaw | None, Conventions]:
+    other = declared(target)
+    if other:
+        return other.law, other.over(_CONVENTIONS)
+    law = declared_law(target, "torch", LAWS, name)
+    if law is None:
+        return None, _UNDECLARED
+    ndim = NDIMS.get(target.__name__)
+    return law, replace(_CONVENTIONS, ndims=(ndim, ndim)) if ndim else _CONVENTIONS
 
 
 def _with_rows(conventions: Conventions, law: AnyLaw | None) -> Conventions:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dropout_stats.planning import Plan
 
 _WIDTH = 100
-_STYLES: dict[Verdict, str] = {
+STYLES: dict[Verdict, str] = {
     "pass": "green",
     "fail": "bold red",
     "error": "bold magenta",
@@ -151,7 +151,7 @@ def _checks(report: Report) -> RenderableType:
         results = [result for result in report.results if result.check == check]
         verdict = min((result.verdict for result in results), key=WORST_FIRST.index)
         table.add_row(
-            Text(verdict, style=_STYLES[verdict]), check, _score(results), _note(verdict, results)
+            Text(verdict, style=STYLES[verdict]), check, _score(results), _note(verdict, results)
         )
     return table
 
@@ -197,7 +197,7 @@ def _also(where: str) -> RenderableType:
 
 def _failure(result: Result) -> list[RenderableType]:
     title = Text.assemble(
-        "\n", (result.verdict.upper(), _STYLES[result.verdict]), f" {result.case.id}"
+        "\n", (result.verdict.upper(), STYLES[result.verdict]), f" {result.case.id}"
     )
     body = Text(f"{result.message}\n{_resolved(result)}reproduce: {result.reproduce}")
     return [title, Padding(body, (0, 0, 0, 2))]
@@ -225,7 +225,7 @@ def _expected(report: Report) -> list[RenderableType]:
         for result in report.expected_failures:
             if result.expected == reason:
                 places.setdefault(result.check, []).append(result.case.where)
-        title = ("EXPECTED", _STYLES["expected-failure"])
+        title = ("EXPECTED", STYLES["expected-failure"])
         lines = "\n".join(f"{check} at {', '.join(where)}" for check, where in places.items())
         parts += [Text.assemble("\n", title, f" {reason}"), Padding(Text(lines), (0, 0, 0, 2))]
     return parts
@@ -236,7 +236,7 @@ def _closing(report: Report) -> RenderableType:
     parts = ", ".join(f"{number} {_WORDS.get(name, name)}" for name, number in tally.items())
     return Text.assemble(
         "\n",
-        (report.verdict.upper(), _STYLES[report.verdict]),
+        (report.verdict.upper(), STYLES[report.verdict]),
         f"  {len(report.results)} planned: {parts}; {report.seconds:.1f} s",
     )
 

@@ -7,43 +7,31 @@ failure here is a bug of this library, of an adapter or of the framework, and mu
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import time
 from collections import Counter
 
 from tables import print_table
 
 import dropout_stats as ds
+from dropout_stats.survey.targets import RELEASED, Surveyed, choose
 
-CONFORMING = (
-    "torch.nn:Dropout",
-    "torch.nn.functional:dropout",
-    "torch.nn:Dropout1d",
-    "torch.nn:Dropout2d",
-    "torch.nn:Dropout3d",
-    "torch.nn:AlphaDropout",
-    "torch.nn:FeatureAlphaDropout",
-    "equinox.nn:Dropout",
-    "flax.nnx:Dropout",
-    "flax.linen:Dropout",
-    "flax.linen:dot_product_attention_weights",
-    "haiku:dropout",
-    "penzai.nn.dropout:StochasticDropout",
-    "mlx.nn:Dropout",
-    "mlx.nn:Dropout2d",
-    "mlx.nn:Dropout3d",
-    "thinc.api:Dropout",
-    "onnx.reference:ReferenceEvaluator",
+# Those of the survey, less the findings that float32 shows.
+FINDINGS = (
+    "numpy_ml.neural_nets.wrappers:Dropout",
+    "onnxruntime:InferenceSession",
+    "paddle.nn:Dropout mode=downscale_in_infer",
 )
+CONFORMING = tuple(one for one in RELEASED if one.name not in FINDINGS)
 COARSE = 2.0**-5
 
 
-def verdicts(spec: str, runs: int, resolution: float | None) -> tuple[Counter[str], float]:
+def verdicts(one: Surveyed, runs: int, resolution: float | None) -> tuple[Counter[str], float]:
     """The verdicts of so many runs, seeds 1, 2, ..., and their mean seconds."""
     found: Counter[str] = Counter()
     started = time.perf_counter()
     for seed in range(1, runs + 1):
-        report = ds.check(spec, dtypes=["float32"], resolution=resolution, seed=seed)
+        target = ds.adapt(one.spec, **one.options)
+        report = ds.check(target, dtypes=["float32"], resolution=resolution, seed=seed)
         found[report.verdict] += 1
         if report.verdict != "pass":
             print(f"seed {seed}\n{report}", flush=True)
@@ -58,19 +46,17 @@ def main() -> None:
     parser.add_argument("--coarse-runs", type=int, default=50)
     parser.add_argument("--quick", action="store_true")
     asked = parser.parse_args()
-    installed = [
-        spec for spec in CONFORMING if importlib.util.find_spec(spec.split(":")[0].split(".")[0])
-    ]
+    installed = [one for one in CONFORMING if not one.missing()]
     kinds = (("default", asked.default_runs, None), ("coarse", asked.coarse_runs, COARSE))
     if asked.quick:
         kinds = (("coarse", 1, 2.0**-3),)
         installed = installed[:1]
     rows = []
-    for spec in asked.specs or installed:
+    for one in choose(asked.specs) if asked.specs else installed:
         for kind, runs, resolution in kinds:
-            found, seconds = verdicts(spec, runs, resolution)
+            found, seconds = verdicts(one, runs, resolution)
             counts = (found[verdict] for verdict in ("pass", "inconclusive", "fail"))
-            rows.append((spec, kind, runs, *counts, f"{seconds:.1f}"))
+            rows.append((one.name, kind, runs, *counts, f"{seconds:.1f}"))
             print(*rows[-1], flush=True)
     heads = ("target", "settings", "runs", "pass", "inconclusive", "fail", "seconds a run")
     print_table("Released dropouts that conform, float32", heads, rows)

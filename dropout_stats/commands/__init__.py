@@ -1,0 +1,1 @@
+"""The commands that have more than a few options, one file each."""

@@ -1,0 +1,73 @@
+"""The failures that are known of each target: a file of their own, since each has its targets.
+
+docs/findings/known_failures.toml is such a file.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dropout_stats.errors import UsageError, did_you_mean
+from dropout_stats.expected import Expected, expected_from
+from dropout_stats.results import Case
+from dropout_stats.survey.targets import Surveyed
+from dropout_stats.values import listed, require, text
+
+_KEYS = ("target", "options", "version", "framework", "dtypes", "rates", "expected")
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known to fail of one target.
+
+    Args:
+        target: its import string.
+        options: those of its adapter.
+        expected: the failures.
+
+    """
+
+    target: str
+    options: Mapping[str, Any]
+    expected: tuple[Expected, ...]
+
+
+def read_known(path: Path) -> tuple[Known, ...]:
+    """Read a file of tables `[[known]]` with `target`, perhaps `options`, and `[[known.expected]]`.
+
+    Raises:
+        UsageError: it is no such file; the message names it and what is wrong.
+
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        return listed("known", values.get("known"), _known, "tables [[known]]")
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not valid TOML: {error}") from error
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
+
+
+def of_target(known: tuple[Known, ...], target: Surveyed) -> tuple[Expected, ...]:
+    """What is known of a target that has these options."""
+    there = [one for one in known if one.target == target.spec and one.options == target.options]
+    return tuple(expected for one in there for expected in one.expected)
+
+
+def planned(expected: tuple[Expected, ...], cases: tuple[Case, ...]) -> tuple[Expected, ...]:
+    """Those that a run meets at all: it may leave out the type or the rate of another."""
+    return tuple(one for one in expected if any(one.matches(case) for case in cases))
+
+
+def _known(name: str, values: object) -> Known:
+    require(isinstance(values, Mapping), name, values, "a table with the keys target and expected")
+    given: dict[str, Any] = dict(values)  # type: ignore[call-overload]  # a Mapping
+    for key in given:
+        if key not in _KEYS:
+            raise UsageError(f"unknown key {key!r} in {given!r}.{did_you_mean(key, _KEYS)}")
+    target = text(f"{name}: target", given.get("target"))
+    return Known(target, given.get("options", {}), expected_from(given.get("expected")))
