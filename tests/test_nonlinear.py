@@ -144,3 +144,18 @@ def test_the_gap_is_the_shadow_of_another_cause(name):
     report = ds.check(zoo.by_name[name].build(), **QUICK)
     assert "sums of units do not follow the law" not in {d.name for d in report.diagnoses}
     assert report.diagnoses[0].name == zoo.by_name[name].diagnosis
+
+
+@pytest.mark.parametrize(
+    "law", [ds.laws.ExactCount(), ds.laws.DropBlock(block_size=3), ds.laws.Alpha()]
+)
+def test_where_z_is_no_sum_over_kept_units_it_is_not_asked(law):
+    report = ds.check(ds.reference(law), **ALONE)
+    assert report["gap.nonlinear"].verdict == "not-applicable", str(report)
+
+
+def test_extreme_rates_state_no_shift_that_rounding_could_make():
+    options = {**ALONE, "rates": [1e-6], "resolution": 0.3}
+    (result,) = ds.check(zoo.Core().target(), **options).results
+    assert result.verdict in ("pass", "not-applicable"), result.message
+    assert result.verdict == "not-applicable" or result.evidence.resolution > 0.4

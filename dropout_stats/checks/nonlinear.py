@@ -26,7 +26,7 @@ from dropout_stats.checks.unit import FUNCTIONS, SUMS, Unit, inputs_of, mean_tes
 from dropout_stats.evidence.means import MeanTest
 from dropout_stats.evidence.numerics import log_sum_exp
 from dropout_stats.gap.activations import activation_of
-from dropout_stats.laws import two_valued
+from dropout_stats.laws import AnyLaw, is_dependent, is_indirect, two_valued
 from dropout_stats.laws.reading import Array
 from dropout_stats.results import Evidence, Finding, Verdict
 
@@ -73,6 +73,10 @@ class _Seen:
     kept: float
 
     @property
+    def is_resolvable(self) -> bool:
+        return math.isfinite(self.stream.setting.factors[ID])
+
+    @property
     def counts(self) -> NDArray[np.int64]:
         tally = self.stream.tallies[ID]
         assert isinstance(tally, SumTally)  # noqa: S101 - made by this check
@@ -87,7 +91,7 @@ class _Seen:
         setting = self.stream.setting
         # As for the rate, the lawful keep probabilities share the chance of a miss.
         power = 1 - (1 - setting.power) / len(setting.keep_probs)
-        shift = setting.factors[ID]
+        shift = setting.factors[ID] if self.is_resolvable else 1.0
         return {f: mean_test(self.unit, f, self.kept, shift, power) for f in FUNCTIONS}
 
     @property
@@ -100,7 +104,9 @@ class _Seen:
         """What the training passes say."""
         if self.log_e >= self.stream.setting.share.log_threshold:
             return "fail"
-        excluded = all(test.excludes(self.counts) for test in self.tests.values())
+        if not self.is_resolvable:
+            return "not-applicable" if self.stream.is_long_enough else "inconclusive"
+        excluded = all(test.excludes_shift(self.counts) for test in self.tests.values())
         return "pass" if excluded else "inconclusive"
 
     def gap(self, f: str) -> _Gap:
@@ -123,12 +129,19 @@ class _Seen:
 
 
 def _seen(stream: Stream) -> list[_Seen]:
-    """Against each lawful keep probability, the nearest first; empty without a kept factor."""
+    """Against each lawful keep probability, the nearest first; empty where there is no z."""
+    if _has_other_draws(stream.setting.law):
+        return []
     kept = stream.kept_factor()
     if not kept:
         return []
     relative = kept / two_valued(stream.setting.law).kept_factor(stream.setting.rate)
     return [_Seen(stream, keep_prob, relative) for keep_prob in nearest_keep_probs(stream)]
+
+
+def _has_other_draws(law: AnyLaw) -> bool:
+    """Whether the bits of a stream are not what a next layer would be given."""
+    return is_dependent(law) or is_indirect(law)
 
 
 def _decide(stream: Stream) -> Verdict:
@@ -137,15 +150,20 @@ def _decide(stream: Stream) -> Verdict:
         return "not-applicable" if stream.counts.trials else "inconclusive"
     if evaluation_factor(stream) != lawful_evaluation_factor(stream):
         return "fail"
-    if math.isinf(stream.setting.factors[ID]):
-        return "not-applicable" if stream.is_long_enough else "inconclusive"
     verdicts = [one.verdict() for one in seen]
     if all(verdict == "fail" for verdict in verdicts):
         return "fail"
-    return "pass" if "pass" in verdicts else "inconclusive"
+    decided: tuple[Verdict, ...] = ("pass", "not-applicable")
+    return next((verdict for verdict in decided if verdict in verdicts), "inconclusive")
 
 
 def _explain(stream: Stream, verdict: Verdict) -> Finding:
+    if _has_other_draws(stream.setting.law):
+        return Finding(
+            "not-applicable",
+            "what this law makes of its input is no sum over independent kept units: E f(z) has no "
+            "closed form here",
+        )
     seen = _seen(stream)
     if not seen:
         return Finding(
@@ -163,12 +181,12 @@ def _explain(stream: Stream, verdict: Verdict) -> Finding:
     declared = stream.setting.factors[ID]
     if verdict == "fail":
         return _failed(one, message, evidence)
-    if math.isinf(declared):
+    if not one.is_resolvable:
         return Finding(verdict, f"{message}. So few rows cannot show a shift of it", evidence)
     if verdict == "inconclusive":
         few = f"Too few rows for the declared shift of E f(z), {declared:.2g} standard deviations"
         return Finding("inconclusive", f"{message}. {few}", evidence)
-    shift = f"A shift of E f(z) by {evidence.resolution:.2g} standard deviations of f(z)"
+    shift = f"A shift of E f(z) by {declared:.2g} standard deviations of f(z)"
     return Finding("pass", f"{message}. {shift} would have been caught", evidence)
 
 
@@ -194,14 +212,14 @@ def _evidence(one: _Seen, gaps: dict[str, _Gap]) -> Evidence:
     worst = max(gaps, key=lambda f: gaps[f].away)
     test, gap, counts = one.tests[worst], gaps[worst], one.counts
     low, high = test.interval(counts, one.stream.setting.share.probability)
-    reached = max(each.resolution(counts) for each in one.tests.values())
+    declared = one.stream.setting.factors[ID]
     return Evidence(
         units=int(counts.sum()),
         estimate=gap.seen,
         low=low - gap.evaluated,
         high=high - gap.evaluated,
         log10_e=one.log_e / math.log(10),
-        resolution=reached if math.isfinite(reached) else None,
+        resolution=declared if one.verdict() == "pass" else None,
     )
 
 
@@ -218,7 +236,8 @@ NONLINEAR = StreamCheck(
     "law is exact up to a proved error, for relu, gelu and tanh; the e-value is a mixture of bets "
     "on a shift of it, on the sums that were seen. Kept units count with the factor that was seen. "
     "The evaluation pass is held to f of the law's, exactly. It passes once a shift of the planned "
-    "size is excluded for each of the functions.",
+    "size is excluded for each of the functions. Not asked where z is no sum over independent kept "
+    "units: of exact counts, blocks and alpha dropout.",
     unit="the shift of E f(z), in standard deviations of f(z)",
     spends=True,
     decide=_decide,

@@ -66,8 +66,9 @@ def gap(
     """
     from dropout_stats.gap import terminal
     from dropout_stats.gap.given import given
+    from dropout_stats.gap.neuron import tolerance_of
     from dropout_stats.gap.plot import draw, require_plot
-    from dropout_stats.gap.table import answers, questions, to_json, tolerance_of
+    from dropout_stats.gap.table import answers, questions, to_json
 
     require_folders(json_file, plot_file)
     if plot_file:

@@ -1,9 +1,9 @@
-"""Evidence about the mean of independent values from a finite set, against a mean that is known.
+"""Evidence about the mean of values from a finite set, against a mean that is known.
 
-For a bet b, the product of 1 + b (y - m) over the values is an e-value for E y <= m where b > 0,
-and for E y >= m where b < 0, as long as no factor is negative: at every look, and from the numbers
-of the values alone, whatever their order (Waudby-Smith & Ramdas 2024). No law is assumed of them
-beyond independence and their set.
+For a bet b, the product of 1 + b (y - m) over the values is an e-value where each of them, given
+those before it, has a mean of at most m, for b > 0, or of at least m, for b < 0, as long as no
+factor is negative: at every look, and from the numbers of the values alone, whatever their order
+(Waudby-Smith & Ramdas 2024). Nothing else is assumed of their law.
 """
 
 from __future__ import annotations
@@ -28,14 +28,15 @@ _FINEST, _COARSEST = 2.0**-12, 8.0
 
 @dataclass(frozen=True, eq=False)
 class MeanTest:
-    """The mean of independent values against bounds that it is known to lie in.
+    """The mean of values, each given those before it, against bounds that it is known to lie in.
 
     Args:
         values: what one of them can be; shape (k,).
         low: the least that their mean is under the law.
         high: the most.
         deviation: their standard deviation under the law, the unit of `size`; a guide alone.
-        size: the shift of the mean that the test is tuned for, and must exclude to pass.
+        size: the shift of the mean, from the middle of the bounds, that the test is tuned for, and
+            must exclude to pass.
         power: a shift of that size slips through with probability at most 1 - power.
 
     """
@@ -82,22 +83,26 @@ class MeanTest:
         weights, factors = self._mixture
         return log_sum_exp(weights + counts @ factors)
 
-    def excludes(self, counts: NDArray[np.int64] | _Floats, size: float | None = None) -> bool:
-        """Whether a shift of this size (default: the declared one) is excluded on both sides."""
+    def excludes_shift(self, counts: NDArray[np.int64]) -> bool:
+        """Whether a shift of the declared size has been excluded, on both sides."""
         enough = -math.log1p(-self.power)
-        return all(float(counts @ f) >= enough for f in self._edges(size or self.size))
+        return all(float(counts @ factors) >= enough for factors in self._declared)
 
-    def _edges(self, size: float) -> list[_Floats]:
+    @cached_property
+    def _declared(self) -> list[_Floats]:
+        return self.edges(self.size)
+
+    def edges(self, size: float) -> list[_Floats]:
         """Log factors against means that are shifted so far: the truth lies on the other side."""
-        shift = size * self.deviation
+        middle, shift = (self.low + self.high) / 2, size * self.deviation
         return [
-            self._log_factors(-1, size, self.high + shift),
-            self._log_factors(1, size, self.low - shift),
+            self._log_factors(-1, size, middle + shift),
+            self._log_factors(1, size, middle - shift),
         ]
 
-    def resolution(self, counts: NDArray[np.int64]) -> float:
-        """The smallest shift that these counts exclude on both sides; inf for none."""
-        return _smallest(lambda size: self.excludes(counts, size))
+    def is_wide(self, size: float) -> bool:
+        """Whether a shift of this size is well beyond the bounds: others are not to be excluded."""
+        return size * self.deviation > self.high - self.low
 
     def interval(self, counts: NDArray[np.int64], chance: float) -> tuple[float, float]:
         """Means that the counts do not refute, at this chance of being wrong over all looks."""
@@ -130,7 +135,9 @@ def resolvable_shift(test: MeanTest, chances: _Floats, number: float) -> float:
     """
 
     def is_resolved(size: float) -> bool:
-        for factors in test._edges(size):
+        if not test.is_wide(size):
+            return False
+        for factors in test.edges(size):
             mean = float(chances @ factors)
             spread = math.sqrt(max(float(chances @ factors**2) - mean**2, 0.0))
             if number * mean - _BY_CHANCE * math.sqrt(number) * spread < -math.log1p(-test.power):

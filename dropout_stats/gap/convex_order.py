@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dropout_stats.errors import UsageError
 from dropout_stats.gap.activations import Activation
-from dropout_stats.gap.rounding import SLACK, UNIT, Floats, Interval, between
+from dropout_stats.gap.rounding import SLACK, SMALLEST, UNIT, Floats, Interval, between
 from dropout_stats.gap.unit import Unit
 
 _POINTS = 1 << 13
@@ -37,6 +38,8 @@ def gap(unit: Unit, f: Activation) -> Interval:
         size = float(law.chances @ np.abs(changes))
         ends.append((value, _error(unit, f, law, size, len(steps))))
     (low, low_error), (high, high_error) = ends
+    if low - low_error > high + high_error:
+        raise UsageError(f"f={f.name!r} is not convex, which this method takes on trust")
     return between(low - low_error, high + high_error)
 
 
@@ -50,7 +53,8 @@ def _error(unit: Unit, f: Activation, law: _Law, size: float, number: int) -> fl
     off = UNIT * (8 * number + 8) * scale + 3 * unit.mean_error + unit.rest
     level = abs(f.at(unit.mean, 0.0).value)
     relative = UNIT * (8 * number + 4 + 2 * f.relative)
-    return (slope * off + relative * (size + 2 * level * UNIT) + _f_error(f, size, level)) * SLACK
+    error = slope * off + relative * (size + 2 * level * UNIT) + _f_error(f, size, level)
+    return error * SLACK + SMALLEST
 
 
 def _f_error(f: Activation, size: float, level: float) -> float:

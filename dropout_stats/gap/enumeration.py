@@ -8,7 +8,7 @@ import numpy as np
 
 from dropout_stats.gap.activations import Activation
 from dropout_stats.gap.fixed_point import FixedPoint, fixed_point, halves, sums
-from dropout_stats.gap.rounding import SLACK, SMALLEST, UNIT, Floats, Interval, depth
+from dropout_stats.gap.rounding import SLACK, SMALLEST, UNIT, VANISHED, Floats, Interval, depth
 from dropout_stats.gap.unit import Unit
 
 _INNER = 64
@@ -39,6 +39,7 @@ def expectation(unit: Unit, f: Activation) -> Interval:
         if not lipschitz:
             sizes.append(float(chances @ (np.abs(found) @ few.chances)))
             moved += float(chances @ (_between(f, z, found, point) @ few.chances))
+            moved += float((VANISHED * np.abs(found)).sum())
     value = math.fsum(np.concatenate(values).tolist())
     if lipschitz:
         size = f.at(unit.mean, unit.mean_error).value

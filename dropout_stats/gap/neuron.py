@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dropout_stats.errors import UsageError
 from dropout_stats.gap.activations import Activation, activation_of
 from dropout_stats.gap.methods import Problem, method_of, solve
 from dropout_stats.gap.result import Gap
-from dropout_stats.gap.rounding import Interval
+from dropout_stats.gap.rounding import SMALLEST, Interval
 from dropout_stats.gap.unit import Layer, layer_of
 from dropout_stats.values import number, require
 
@@ -104,12 +106,18 @@ def expectation(
 def answer(f: object, layer: Layer, tolerance: object, method: object, *, subtract: bool) -> Gap:
     """The gap, or the expectation unless `subtract`, of a unit that is valid."""
     activation = activation_of(f)
-    require(number("tolerance", tolerance) > 0, "tolerance", tolerance, "positive")
+    wanted = tolerance_of(tolerance)
     forced = method_of(method)
-    problem = Problem(activation, layer, number("tolerance", tolerance), subtract)
+    problem = Problem(activation, layer, wanted, subtract)
     if layer.rate in (0, 1) or not len(layer.products[0]):
         return _without_noise(problem)
     return solve(problem, forced)
+
+
+def tolerance_of(value: object) -> float:
+    """A tolerance that can be asked for."""
+    require(0 < number("tolerance", value) < math.inf, "tolerance", value, "positive and finite")
+    return number("tolerance", value)
 
 
 def _without_noise(problem: Problem) -> Gap:
@@ -118,19 +126,27 @@ def _without_noise(problem: Problem) -> Gap:
     all_dropped = layer.rate == 1
     training = _at(f, layer, kept=not all_dropped)
     evaluation = _at(f, layer, kept=not all_dropped or layer.strategy == "inverted")
+    if not (math.isfinite(training.halfwidth) and math.isfinite(evaluation.halfwidth)):
+        raise UsageError(
+            f"{f.name}(z) is more than a double can hold: the weights or the bias are too large "
+            f"for f={f.name!r}"
+        )
     if not problem.subtract:
         found = training
     elif all_dropped and layer.strategy == "inverted":
         found = training.minus(evaluation)
     else:
-        found = Interval(0.0, 0.0)
+        found = Interval(0.0, SMALLEST if layer.underflows else 0.0)
     return Gap(found.value, found.halfwidth, "closed-form", True)
 
 
 def _at(f: Activation, layer: Layer, *, kept: bool) -> Interval:
     """The output where all inputs are kept, or none."""
-    if not kept:
-        return f.at(layer.bias, 0.0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _value(f, layer) if kept else f.at(layer.bias, 0.0)
+
+
+def _value(f: Activation, layer: Layer) -> Interval:
     certain = Layer(layer.weights, layer.inputs, layer.bias, 0.0, "test-scaled").unit()
     if np.isfinite(f.lipschitz) or not certain.mean_error:
         return certain.at_mean(f)

@@ -20,6 +20,7 @@ UNIT = 2.0**-53
 FUNCTION = 8.0
 SLACK = 1.001  # for the rounding of the bounds themselves, which have few operations
 SMALLEST = 2.0**-1000  # more than underflow can cost in any of the sums here
+VANISHED = 2.0**-1060  # more than underflow can take from a product of probabilities
 _SPLITTER = 2.0**27 + 1
 LARGEST = 2.0**500  # beyond, Dekker's product could overflow
 

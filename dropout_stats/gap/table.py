@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
@@ -14,7 +13,7 @@ from dropout_stats.gap.given import Given
 from dropout_stats.gap.neuron import neuron
 from dropout_stats.gap.result import Gap
 from dropout_stats.gap.unit import STRATEGIES, layer_of
-from dropout_stats.values import number, require, wrong
+from dropout_stats.values import wrong
 
 FORMAT = "dropout-stats gap 1"
 
@@ -57,12 +56,6 @@ def questions(
         layer_of(unit.weights, unit.values, unit.bias, rate, strategy)
     every = product(activations, rates, strategies)
     return list(dict.fromkeys(Question(*one) for one in every))
-
-
-def tolerance_of(value: float) -> float:
-    """A tolerance that can be asked for."""
-    require(0 < number("tolerance", value) < math.inf, "tolerance", value, "positive and finite")
-    return value
 
 
 def answers(unit: Given, asked: Sequence[Question], tolerance: float) -> Iterator[Row]:

@@ -161,7 +161,8 @@ class Layer:
         return mean, math.fsum([self.bias, *terms, -mean])
 
     @property
-    def _underflows(self) -> bool:
+    def underflows(self) -> bool:
+        """Whether a product may have lost digits, or all of them, to underflow."""
         both = (self.weights != 0) & (self.inputs != 0)
         return bool((np.abs(self.weights * self.inputs)[both] < 2.0**-900).any())
 
@@ -172,7 +173,7 @@ class Layer:
         chance = min(self.rate, self.keep_prob[0])
         steps, counts = _distinct(-coefficients if self.rate < 0.5 else coefficients)
         rest = math.sqrt(chance) * off * SLACK
-        if off or self._underflows:
+        if off or self.underflows:
             rest += SMALLEST * (1 + len(coefficients))
         spread = abs(self.bias) + float(np.abs(coefficients).sum())
         return Unit(chance, steps, counts, mean, mean_rest, rest, spread)
@@ -208,26 +209,40 @@ def layer_of(
 
 def rate_of(rate: object, strategy: object) -> float:
     """The rate of a strategy that exists."""
-    require(strategy in STRATEGIES, "strategy", strategy, "'inverted' or 'test-scaled'")
+    strategy_of(strategy)
     drop = number("rate", rate)
     require(0 <= drop <= 1, "rate", rate, "in [0, 1]")
     return drop
 
 
-def doubles(name: str, values: object, whose: str, dimensions: int) -> Floats:
-    """Finite real numbers of so many dimensions, as doubles; `whose` words the shape."""
+def strategy_of(value: object) -> str:
+    """A strategy that exists."""
+    known = isinstance(value, str) and value in STRATEGIES
+    require(known, "strategy", value, "'inverted' or 'test-scaled'")
+    return str(value)
+
+
+def finite(name: str, values: object) -> Floats:
+    """Finite doubles of any shape, or a UsageError that says where they are not."""
     try:
         array = np.asarray(values)
     except (TypeError, ValueError):  # lists of different lengths
         raise wrong(name, values, "real numbers") from None
-    require(array.dtype.kind in "biuf", name, values, "real numbers")
+    real = array.dtype.kind in "biuf" or array.dtype.name == "bfloat16"
+    require(real, name, values, "real numbers")
     numbers = array.astype(np.float64)
-    if numbers.ndim != dimensions:
-        raise UsageError(f"{name} must be those {whose}, got shape {numbers.shape}")
     if not np.isfinite(numbers).all():
         place = tuple(np.argwhere(~np.isfinite(numbers))[0].tolist())
-        where = ", ".join(map(str, place))
-        raise UsageError(f"{name} must be finite, but {name}[{where}] is {numbers[place]!r}")
+        where = f"{name}[{', '.join(map(str, place))}]" if place else name
+        raise UsageError(f"{name} must be finite, but {where} is {float(numbers[place])!r}")
+    return numbers
+
+
+def doubles(name: str, values: object, whose: str, dimensions: int) -> Floats:
+    """Finite real numbers of so many dimensions, as doubles; `whose` words the shape."""
+    numbers = finite(name, values)
+    if numbers.ndim != dimensions:
+        raise UsageError(f"{name} must be those {whose}, got shape {numbers.shape}")
     return numbers
 
 

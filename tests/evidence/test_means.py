@@ -52,14 +52,14 @@ def test_a_shift_of_the_declared_size_is_excluded_by_chance_at_most():
     shift = 0.3 * DEVIATION
     for sign in (-1, 1):
         chances = CHANCES + sign * np.array([-1, 0, 0, 1]) * shift / (VALUES[3] - VALUES[0])
-        edge = one._edges(0.3)[0 if sign > 0 else 1]
+        edge = one.edges(0.3)[0 if sign > 0 else 1]
         assert chances @ np.exp(edge) == pytest.approx(1, rel=1e-12)
     rng = np.random.default_rng(5)
     chances = CHANCES + np.array([-1, 0, 0, 1]) * shift / (VALUES[3] - VALUES[0])
     passed = 0
     for _ in range(400):  # looked at after every ten values, as long as it may take
         counts = np.cumsum(rng.multinomial(10, chances, 60), axis=0)
-        passed += any(one.excludes(row) for row in counts)
+        passed += any(one.excludes_shift(row) for row in counts)
     assert passed / 400 <= 0.1 + 3.1 * math.sqrt(0.1 * 0.9 / 400)
 
 
@@ -67,14 +67,13 @@ def test_a_wrong_mean_is_refuted_and_a_right_one_is_confirmed():
     one = judge(size=resolvable_shift(judge(), CHANCES, 5000))
     counts = np.rint(5000 * CHANCES).astype(np.int64)
     assert one.log_e(counts) < 0
-    assert one.excludes(counts)
-    assert one.resolution(counts) <= one.size * 1.02
+    assert one.excludes_shift(counts)
     low, high = one.interval(counts, 1e-6)
     assert low < MEAN < high
     assert high - low < 20 * DEVIATION / math.sqrt(5000)
     moved = np.rint(5000 * (CHANCES + np.array([-0.06, 0, 0, 0.06]))).astype(np.int64)
     assert one.log_e(moved) > math.log(1e6)
-    assert not one.excludes(moved)
+    assert not one.excludes_shift(moved)
     low, high = one.interval(moved, 1e-6)
     assert MEAN < low < float(moved @ VALUES) / 5000 < high
 
@@ -84,7 +83,6 @@ def test_so_few_values_exclude_nothing():
     shifts = [resolvable_shift(judge(), CHANCES, number) for number in (100, 1000, 10_000)]
     assert shifts == sorted(shifts, reverse=True)
     assert shifts[-1] < 16 / math.sqrt(10_000)
-    assert math.isinf(judge().resolution(np.array([1, 1, 0, 0])))
     low, high = judge().interval(np.array([1, 1, 0, 0]), 1e-6)
     assert low == VALUES.min()
     assert high == VALUES.max()
@@ -94,3 +92,9 @@ def test_the_worst_of_all_values_leaves_something():
     for size in (1e-3, 1.0, 50.0):
         counts = np.array([0, 0, 0, 10])
         assert math.isfinite(judge(size=size).log_e(counts))
+
+
+def test_no_shift_that_the_bounds_allow_is_said_to_be_excluded():
+    wide = judge(MEAN - 0.1, MEAN + 0.1)
+    assert resolvable_shift(wide, CHANCES, 10**9) * DEVIATION > 0.2
+    assert resolvable_shift(judge(), CHANCES, 10**9) * DEVIATION < 0.01

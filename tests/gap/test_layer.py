@@ -283,3 +283,17 @@ def test_power_sums_are_those_of_the_light_steps(most):
     assert len(beyond) > 10
     assert (np.sort(heavy.steps) == beyond).all()
     assert (np.diff(heavy.units) >= 0).all()
+
+
+def test_squares_that_vanish_leave_a_halfwidth():
+    found = ds.gap.layer(
+        "softplus", [[1.0], [2.0**-538]], [[2.0**498]], rate=0.5, strategy="test-scaled"
+    )
+    assert abs(found.value[0, 1] - 2.585e-26) <= found.halfwidth[0, 1] + 1e-29
+    tiny = ds.gap.layer("gelu", [[4.946e-161]], [[0.2573]], rate=0.1)
+    assert tiny.halfwidth[0, 0] > 7.2e-324
+
+
+def test_a_method_is_a_word():
+    with pytest.raises(ds.UsageError, match="method must be"):
+        ds.gap.layer("gelu", [[1.0]], [[1.0]], rate=0.5, method=np.array(["a", "b"]))

@@ -211,6 +211,15 @@ def test_two_nonlinear_layers_are_exact(name, strategy):
     assert np.abs(other.value[0] - listed).max() < 5e-15
 
 
+def test_masks_whose_probability_vanishes_are_in_the_halfwidth():
+    layers = [
+        Dense(np.eye(2), f="leaky_relu", rate=1e-162),
+        Dense([[-390.0, -390.0]], bias=[700.0], f="exp"),
+    ]
+    found = ds.gap.network(layers, np.ones((1, 2)), strategy="test-scaled")
+    assert abs(found.value[0, 0] - 1.0142e-20) <= found.halfwidth[0, 0] + 1e-24
+
+
 def test_one_layer_is_its_units():
     rng = np.random.default_rng(2)
     layer = Dense(rng.normal(size=(3, 12)), bias=[0.1, 0.2, 0.3], f="gelu", rate=0.4)

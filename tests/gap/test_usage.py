@@ -53,6 +53,80 @@ def test_where_weights_are_enormous_the_range_of_f_still_holds(name, low, high):
     assert mean.value + mean.halfwidth <= high
 
 
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: ds.gap.neuron("exp", [1000.0], [1.0], rate=1),
+        lambda: ds.gap.expectation("exp", [1000.0], [1.0], rate=0),
+        lambda: ds.gap.expectation("exp", [], [], bias=1000.0, rate=0.3),
+        lambda: ds.gap.layer("exp", [[1000.0]], [[1.0]], rate=1),
+    ],
+)
+def test_what_no_double_holds_is_refused_where_nothing_is_random_too(ask):
+    with pytest.raises(ds.UsageError, match="more than a double can hold"):
+        ask()
+
+
+@pytest.mark.parametrize("ask", [ds.gap.neuron, ds.gap.expectation])
+def test_a_tolerance_is_finite(ask):
+    with pytest.raises(ds.UsageError, match="positive and finite"):
+        ask("sigmoid", np.ones(30), np.ones(30), rate=0.5, tolerance=float("inf"))
+
+
+def test_a_function_that_is_seen_not_to_be_convex_is_refused_by_the_convex_order():
+    with pytest.raises(ds.UsageError, match="not convex"):
+        ds.gap.neuron(
+            lambda z: -np.abs(z), [0.5, -0.3, 0.2], [1, 2, 3], rate=0.5, method="convex-order"
+        )
+
+
+def test_products_that_vanish_leave_a_halfwidth():
+    gap = ds.gap.neuron("relu", [1e-200], [1e-200], rate=0.5)
+    assert gap.value == 0
+    assert gap.halfwidth > 0
+
+
+@pytest.mark.parametrize(
+    ("number", "rate", "weight", "bias", "truth"),
+    [(200, 0.01, 7.0, 700.0, 3.2618e-89), (20, 1e-17, 39.0, 700.0, 4.7246036e-30)],
+)
+def test_probabilities_that_vanish_are_in_the_halfwidth(number, rate, weight, bias, truth):
+    """Of values so large that what is lost of their probabilities counts."""
+    gap = ds.gap.neuron(
+        np.exp,
+        np.full(number, -weight),
+        np.ones(number),
+        bias=bias,
+        rate=rate,
+        strategy="test-scaled",
+    )
+    assert abs(gap.value - truth) <= gap.halfwidth * 1.001 + 1e-4 * truth
+
+
+def test_weights_of_bfloat16_are_real_numbers():
+    bfloat16 = pytest.importorskip("ml_dtypes").bfloat16
+    weights = np.array([0.5, -0.25, 0.125])
+    one = ds.gap.neuron("gelu", weights.astype(bfloat16), np.ones(3), rate=0.5)
+    assert one == ds.gap.neuron("gelu", weights, np.ones(3), rate=0.5)
+
+
+@pytest.mark.parametrize("strategy", [np.array(["inverted"]), 1, None])
+def test_a_strategy_is_a_word(strategy):
+    with pytest.raises(ds.UsageError, match="strategy must be"):
+        ds.gap.neuron("gelu", [1.0], [1.0], rate=0.5, strategy=strategy)
+
+
+def test_concave_f_has_a_gap_of_at_most_0():
+    rng = np.random.default_rng(4)
+    for _ in range(20):
+        gap = ds.gap.neuron(
+            lambda z: -np.logaddexp(0, z), rng.normal(size=8), rng.normal(size=8), rate=0.3
+        )
+        assert gap.certified
+        assert gap.low <= 0
+        assert gap.value < 0
+
+
 def test_a_callable_that_raises_is_named():
     def broken(z):
         raise ZeroDivisionError("oh")

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from dropout_stats.errors import UsageError
-from dropout_stats.gap.rounding import SLACK, SMALLEST, UNIT, Floats
+from dropout_stats.gap.rounding import SLACK, SMALLEST, UNIT, VANISHED, Floats
 from dropout_stats.gap.unit import Layer, doubles, norm, rate_of, require_room
 
 
@@ -72,12 +72,14 @@ class Asked:
         keep = 1 - self.rate
         reach = self._reach(rows)
         second = reach**2 @ self.shares**2
+        # Squares of tiny shares vanish, and their inputs may be huge.
+        whole = second + n * VANISHED * (reach**2).max(axis=1, keepdims=True, initial=0.0)
         mean = self.inputs[rows] @ self.weights.T
         if self.strategy == "test-scaled":
             mean *= keep
         mean += self.bias
-        deviation = math.sqrt(self.chance) * np.sqrt((1 - self.chance) * second) * SLACK + SMALLEST
-        total = keep * math.sqrt(n) * np.sqrt(second) + np.abs(self.bias)
+        deviation = math.sqrt(self.chance) * np.sqrt((1 - self.chance) * whole) * SLACK + SMALLEST
+        total = keep * math.sqrt(n) * np.sqrt(whole) + np.abs(self.bias)
         error = UNIT * (n + 6) * SLACK * total + SMALLEST
         return Moments(reach, mean, error, second, deviation)
 

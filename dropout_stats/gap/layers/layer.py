@@ -10,9 +10,8 @@ from dropout_stats.gap.activations import Activation, activation_of
 from dropout_stats.gap.layers import series
 from dropout_stats.gap.layers.asked import Asked, asked_of
 from dropout_stats.gap.methods import method_of
-from dropout_stats.gap.neuron import Nonlinear, answer
+from dropout_stats.gap.neuron import Nonlinear, answer, tolerance_of
 from dropout_stats.gap.result import Gaps
-from dropout_stats.values import number, require
 
 _SUMS = "power-sums"
 _NONE = ""
@@ -60,19 +59,17 @@ def layer(
     """
     asked = asked_of(weights, inputs, bias, rate, strategy)
     activation = activation_of(f)
-    require(number("tolerance", tolerance) > 0, "tolerance", tolerance, "positive")
-    if method != _SUMS:
+    wanted, by_sums = tolerance_of(tolerance), isinstance(method, str) and method == _SUMS
+    if not by_sums:
         method_of(method)
-    if method in (None, _SUMS):
-        found = _at_once(activation, asked, float(tolerance))
-    else:
-        found = _unknown(asked)
-    if method == _SUMS and (found.method != _SUMS).any():
+    at_once = method is None or by_sums
+    found = _at_once(activation, asked, wanted) if at_once else _unknown(asked)
+    if by_sums and (found.method != _SUMS).any():
         raise UsageError(
             f"method {_SUMS!r} does not apply to f={activation.name!r} at rate {asked.rate:g}; it "
             f"takes sigmoid, tanh, softplus, silu and gelu at rates inside (0, 1)"
         )
-    if method != _SUMS:
+    if not by_sums:
         _one_at_a_time(found, f, asked, tolerance, method)
     return found
 

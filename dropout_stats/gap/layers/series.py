@@ -25,7 +25,7 @@ from dropout_stats.gap.layers.frequencies import (
 )
 from dropout_stats.gap.layers.power_sums import LIGHT, power_sums
 from dropout_stats.gap.layers.waves import Waves, effect, rounding
-from dropout_stats.gap.rounding import SLACK, UNIT, Floats
+from dropout_stats.gap.rounding import SLACK, SMALLEST, UNIT, Floats
 
 _TOGETHER = 1 << 23  # numbers that are held for some samples
 _HELD = 32  # of them for each unit
@@ -68,7 +68,7 @@ def _gaps(part: Part) -> Bounded:
         value = np.where(better, found.value, value)
         halfwidth = np.where(better, found.halfwidth, halfwidth)
     moved = np.minimum(2 * slope, part.f.curvature * deviation) * moments.mean_error
-    return Bounded(value, halfwidth + moved * SLACK)
+    return Bounded(value, halfwidth + moved * SLACK + SMALLEST)
 
 
 def _series(part: Part, spread: Spread, chosen: Frequencies) -> Bounded:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from dropout_stats.errors import UsageError
 from dropout_stats.gap.activations import Activation, activation_of
 from dropout_stats.gap.rounding import Floats
-from dropout_stats.gap.unit import STRATEGIES
+from dropout_stats.gap.unit import finite, strategy_of
 from dropout_stats.values import listed, number, require, wrong
 
 
@@ -108,7 +108,7 @@ class Network:
 
 def network_of(layers: object, inputs: object, strategy: object) -> tuple[Network, Floats]:
     """The network and its inputs, or a UsageError that says what does not fit."""
-    require(strategy in STRATEGIES, "strategy", strategy, "'inverted' or 'test-scaled'")
+    scaled = strategy_of(strategy)
     given = listed("layers", layers, _dense, "a list of ds.gap.Dense")
     if not given:
         raise wrong("layers", layers, "at least one ds.gap.Dense")
@@ -122,7 +122,7 @@ def network_of(layers: object, inputs: object, strategy: object) -> tuple[Networ
                 f"(units, inputs)"
             )
         width, source = layer.matrix.shape[0], f"layer {number_} returns"
-    return Network(given, str(strategy)), rows
+    return Network(given, scaled), rows
 
 
 def _dense(name: str, value: object) -> Dense:
@@ -137,18 +137,3 @@ def matrix_of(name: str, values: object, shape: str) -> Floats:
     if matrix.ndim != 2:
         raise UsageError(f"{name} must have the shape {shape}, got shape {matrix.shape}")
     return matrix
-
-
-def finite(name: str, values: object) -> Floats:
-    """Finite doubles of any shape, or a UsageError that says where they are not."""
-    try:
-        array = np.asarray(values)
-    except (TypeError, ValueError):  # lists of different lengths
-        raise wrong(name, values, "real numbers") from None
-    require(array.dtype.kind in "biuf", name, values, "real numbers")
-    doubles = array.astype(np.float64)
-    if not np.isfinite(doubles).all():
-        place = tuple(np.argwhere(~np.isfinite(doubles))[0].tolist())
-        where = f"{name}[{', '.join(map(str, place))}]" if place else name
-        raise UsageError(f"{name} must be finite, but {where} is {float(doubles[place])!r}")
-    return doubles

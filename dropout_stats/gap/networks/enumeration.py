@@ -10,7 +10,7 @@ import numpy as np
 from dropout_stats.gap.networks.dense import Network
 from dropout_stats.gap.networks.intervals import Intervals, exactly, rounded, stacked
 from dropout_stats.gap.networks.passes import evaluated, trained
-from dropout_stats.gap.rounding import SLACK, SMALLEST, UNIT, Floats, depth, tree_sum
+from dropout_stats.gap.rounding import SLACK, SMALLEST, UNIT, VANISHED, Floats, depth, tree_sum
 
 MOST_BITS = 20
 _BLOCK_BITS = 12
@@ -42,7 +42,7 @@ def _mean(network: Network, row: Floats) -> Intervals:
         weights = chances[:, None]
         sums.append(tree_sum(weights * value))
         sizes.append(tree_sum(weights * np.abs(value)))
-        errors.append(tree_sum(weights * halfwidth))
+        errors.append(tree_sum(weights * halfwidth + VANISHED * (np.abs(value) + halfwidth)))
     total = np.array([math.fsum(column) for column in np.transpose(sums).tolist()])
     size, error = np.sum(sizes, axis=0), np.sum(errors, axis=0)
     operations = 2 * network.bits + 2 + depth(1 << _BLOCK_BITS)

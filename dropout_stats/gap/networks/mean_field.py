@@ -12,7 +12,7 @@ from dropout_stats.gap.activations import activation_of
 from dropout_stats.gap.networks.kernels import Kernel, kernel_of
 from dropout_stats.gap.neuron import Nonlinear
 from dropout_stats.gap.rounding import Floats
-from dropout_stats.gap.unit import STRATEGIES
+from dropout_stats.gap.unit import strategy_of
 from dropout_stats.values import number, require, whole
 
 
@@ -79,8 +79,7 @@ def mean_field(
     require(0 <= drop < 1, "rate", rate, "in [0, 1)")
     weights = _at_least_0("weight_variance", weight_variance)
     biases = _at_least_0("bias_variance", bias_variance)
-    require(strategy in STRATEGIES, "strategy", strategy, "'inverted' or 'test-scaled'")
-    kept = 1.0 if strategy == "inverted" else 1 - drop
+    kept = 1.0 if strategy_of(strategy) == "inverted" else 1 - drop
     factors = weights * np.array([kept**2 / (1 - drop), kept**2, kept**2, kept**2])
     moments = np.full(4, weights * start + biases)
     rows, gaps = [], []

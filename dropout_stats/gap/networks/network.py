@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -14,8 +13,9 @@ from dropout_stats.gap.networks import enumeration, exact, sampling
 from dropout_stats.gap.networks.dense import Dense, Network, network_of
 from dropout_stats.gap.networks.intervals import Intervals, exactly
 from dropout_stats.gap.networks.passes import evaluated
+from dropout_stats.gap.neuron import tolerance_of
 from dropout_stats.gap.rounding import Floats
-from dropout_stats.values import number, require, whole, wrong
+from dropout_stats.values import require, whole, wrong
 
 METHODS = ("closed-form", "unit-by-unit", "enumeration", "monte-carlo")
 _FEWEST = 1024  # the interval of Monte Carlo is one of many draws
@@ -79,7 +79,7 @@ def network(
     """
     given, rows = network_of(layers, inputs, strategy)
     asked = _Question(
-        _tolerance(tolerance),
+        tolerance_of(tolerance),
         _whole("masks", masks, _FEWEST),
         _whole("seed", seed, 0),
         _method(method),
@@ -149,11 +149,6 @@ def _chosen(network_: Network, forced: str | None) -> str:
             f"method {forced!r} does not apply to this network; these do: {', '.join(suitable)}"
         )
     return forced
-
-
-def _tolerance(value: object) -> float:
-    require(0 < number("tolerance", value) < math.inf, "tolerance", value, "positive and finite")
-    return number("tolerance", value)
 
 
 def _whole(name: str, value: object, least: int) -> int:
