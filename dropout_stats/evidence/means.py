@@ -9,21 +9,21 @@ factor is negative: at every look, and from the numbers of the values alone, wha
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dropout_stats.evidence.numerics import log_sum_exp
+from dropout_stats.evidence.numerics import log_sum_exp, smallest
 
 _Floats = NDArray[np.float64]
 
 _LEAST_FACTOR = 0.5  # what is left after the worst of all values
 # Standard deviations by which chance may hold the evidence back at the planned end.
 _BY_CHANCE = 4.0
-_FINEST, _COARSEST = 2.0**-12, 8.0
+_SIZES = 2.0**-12, 8.0  # of a shift, that are told apart
+_WITHIN = 1.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +117,7 @@ class MeanTest:
             return moved.log_e(counts) < -math.log(chance)
 
         def end(sign: int) -> float:
-            found = _smallest(lambda size: not stays(size, sign))
+            found = smallest(lambda size: not stays(size, sign), *_SIZES, _WITHIN)
             limit = float(self.values.max() if sign > 0 else self.values.min())
             return limit if math.isinf(found) else mean + sign * found * self.deviation
 
@@ -144,15 +144,4 @@ def resolvable_shift(test: MeanTest, chances: _Floats, number: float) -> float:
                 return False
         return True
 
-    return _smallest(is_resolved)
-
-
-def _smallest(holds: Callable[[float], bool]) -> float:
-    """The smallest size at which it holds, to one part in a hundred; inf where at none."""
-    low, high = _FINEST, _COARSEST
-    if not holds(high):
-        return math.inf
-    while high > 1.01 * low:
-        middle = math.sqrt(low * high)
-        low, high = (low, middle) if holds(middle) else (middle, high)
-    return high
+    return smallest(is_resolved, *_SIZES, _WITHIN)

@@ -12,7 +12,6 @@ of the evidence.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -20,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from dropout_stats.evidence.numerics import log_sum_exp
+from dropout_stats.evidence.numerics import log_sum_exp, smallest
 
 _LARGEST = 64.0  # standard deviations, and factor of the deviation
 _FINEST = 2.0**-40
@@ -125,11 +124,11 @@ class NormalTest:
 
     def resolution_mean(self, sums: Sums) -> float:
         """The smallest shift that is excluded; inf for none."""
-        return _smallest(lambda size: self.excludes_mean(sums, size))
+        return smallest(lambda size: self.excludes_mean(sums, size), _FINEST, _LARGEST / 2)
 
     def resolution_deviation(self, sums: Sums) -> float:
         """The smallest relative change of the deviation that is excluded; inf for none."""
-        return _smallest(lambda size: self.excludes_deviation(sums, size))
+        return smallest(lambda size: self.excludes_deviation(sums, size), _FINEST, _LARGEST / 2)
 
     def interval_mean(self, sums: Sums, alpha: float) -> tuple[float, float]:
         """Confidence sequence of the mean, if the deviation is the law's: Robbins' mixture."""
@@ -141,16 +140,6 @@ class NormalTest:
             _LARGEST,
         )
         return sums.mean - reach, sums.mean + reach
-
-
-def _smallest(is_excluded: Callable[[float], bool]) -> float:
-    low, high = _FINEST, _LARGEST / 2
-    if not is_excluded(high):
-        return math.inf
-    while high > 1.001 * low:
-        middle = math.sqrt(low * high)
-        low, high = (low, middle) if is_excluded(middle) else (middle, high)
-    return high
 
 
 @lru_cache(maxsize=256)

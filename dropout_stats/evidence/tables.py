@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaln, rel_entr
 
 from dropout_stats.evidence.departures import Departure, Vector, within
-from dropout_stats.evidence.numerics import log_sum_exp
+from dropout_stats.evidence.numerics import log_sum_exp, smallest
 
 Table = NDArray[np.int64]  # (cells, symbols)
 
@@ -116,13 +116,7 @@ class TableTest:
         """The smallest size that these counts exclude on both sides in all cells; inf for none."""
         rows = _distinct(table, 0.0)[0][:, :-1]
         high = max(abs(limit) for limit in self.departure.limits) * (1 - 1e-6)
-        low = high * _FINEST
-        if not self.excludes(rows, high):
-            return math.inf
-        while high > 1.001 * low:
-            middle = math.sqrt(low * high)
-            low, high = (low, middle) if self.excludes(rows, middle) else (middle, high)
-        return high
+        return smallest(lambda size: self.excludes(rows, size), high * _FINEST, high)
 
     def worst(self, table: Table, surplus: Vector | float = 0.0) -> int:
         """The cell with the largest e-value."""
@@ -176,13 +170,7 @@ def resolvable(departure: Departure, cells: int, trials: int, power: float, side
     def needed(size: float) -> float:
         return TableTest(departure, size, power, sides=(side,)).trials_to_pass(cells, 0.5)
 
-    if needed(largest) > trials:
-        return math.inf
-    low, high = largest * _FINEST, largest
-    while high > 1.005 * low:
-        middle = math.sqrt(low * high)
-        low, high = (low, middle) if needed(middle) <= trials else (middle, high)
-    return high
+    return smallest(lambda size: needed(size) <= trials, largest * _FINEST, largest, 1.005)
 
 
 def _distinct(table: Table, surplus: Vector | float) -> tuple[NDArray[np.float64], Vector]:
