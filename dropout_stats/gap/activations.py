@@ -36,14 +36,19 @@ class Kernel:
         mass: the integral of f''.
         norm: at least the integral of |f''|.
         tail: at least 2 integral (|s| - d)_+ |f''(s)| ds, for d > 0.
+        moment: at least integral |f''(s)| e^(rate s) ds at positive and negative `rate`, given
+            positive ones below `steepest`.
         decay: `decay(t)` is an a such that |F(x)| e^(a x) / x^2 does not increase for x >= t.
+        steepest: see `moment`.
 
     """
 
     transform: Function
     norm: float
     tail: Callable[[float], float]
+    moment: Function
     decay: Callable[[float], float]
+    steepest: float = 1.0
     odd: bool = False
     line: tuple[float, float] = (0.0, 0.5)
     mass: float = 1.0
@@ -216,11 +221,23 @@ def _silu_transform(t: Floats) -> Floats:
     )
 
 
-_SOFTPLUS = Kernel(_logistic, 1.0, lambda d: 4 * math.exp(-d), lambda _: math.pi)
+def _logistic_moment(rate: Floats) -> Floats:
+    """The integral of the logistic density times e^(rate s)."""
+    x = np.pi * rate
+    return np.asarray(x / np.sin(x), np.float64)
+
+
+def _silu_moment(rate: Floats) -> Floats:
+    x = np.pi * rate
+    return np.asarray(_logistic_moment(rate) * (4 - x / np.tan(x)), np.float64)
+
+
+_SOFTPLUS = Kernel(_logistic, 1.0, lambda d: 4 * math.exp(-d), _logistic_moment, lambda _: math.pi)
 _SIGMOID = Kernel(
     lambda t: t * _logistic(t),
     0.5,
     lambda d: 4 * math.exp(-d),
+    _logistic_moment,
     lambda _: math.pi,
     odd=True,
     line=(0.5, 0.0),
@@ -230,14 +247,27 @@ _TANH = Kernel(
     lambda t: 2 * t * _logistic(t / 2),
     2.0,
     lambda d: 8 * math.exp(-2 * d),
+    lambda rate: 4 * _logistic_moment(rate / 2),
     lambda _: math.pi / 2,
+    steepest=2.0,
     odd=True,
     line=(0.0, 0.0),
     mass=0.0,
 )
-_SILU = Kernel(_silu_transform, 3.0, lambda d: 4 * (4 + d) * math.exp(-d), lambda _: math.pi)
+_SILU = Kernel(
+    _silu_transform,
+    3.0,
+    lambda d: 4 * (4 + d) * math.exp(-d),
+    _silu_moment,
+    lambda _: math.pi,
+)
 _GELU = Kernel(
-    lambda t: (1 + t * t) * np.exp(-t * t / 2), 3.0, lambda d: 16 * _density(d), lambda t: t
+    lambda t: (1 + t * t) * np.exp(-t * t / 2),
+    3.0,
+    lambda d: 16 * _density(d),
+    lambda rate: (3 + rate * rate) * np.exp(rate * rate / 2),
+    lambda t: t,
+    steepest=16.0,
 )
 
 

@@ -18,7 +18,8 @@ import numpy as np
 
 from dropout_stats.gap.activations import Kernel
 from dropout_stats.gap.frequency import Excess, Weighted, excess
-from dropout_stats.gap.rounding import FUNCTION, SLACK, SMALLEST, UNIT, Floats, Interval
+from dropout_stats.gap.rounding import FUNCTION, SLACK, UNIT, Floats, Interval
+from dropout_stats.gap.tails import log_moment
 from dropout_stats.gap.unit import Unit
 
 _MOST = 1 << 16  # frequencies
@@ -79,35 +80,6 @@ def _left_out(kernel: Kernel, step: float, number: int) -> float:
     return first / (1 - ratio) * SLACK * (1 + UNIT * 4 * t * t) if ratio < 1 else math.inf
 
 
-def excursion(unit: Unit, radius: float) -> float:
-    """Bound of E(|z - mean| - radius)_+ (lemma 5.3)."""
-    if radius >= unit.reach:
-        return 0.0
-    bounds = []
-    for spread, slope in _tails(unit):
-        rate = radius / (spread + slope * radius)
-        exponent = radius * rate / 2
-        bounds.append(2 * math.exp(-exponent) / (math.e * rate) if rate > 0 else math.inf)
-    return min(*bounds, unit.deviation) * SLACK
-
-
-def _tails(unit: Unit) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Variance and slope of the bounds of Hoeffding and of Bernstein."""
-    hoeffding = float(unit.counts @ unit.steps**2) / 4 * SLACK
-    variance = unit.deviation**2
-    return (hoeffding + SMALLEST, 0.0), (variance + SMALLEST, unit.largest / 3)
-
-
-def radius_for(unit: Unit, allowed: float) -> float:
-    """A radius beyond which |z - mean| is on average at most `allowed`, nearly the smallest."""
-    logarithm = max(1.0, math.log(4 * unit.deviation / allowed))
-    radii = [
-        slope * logarithm + math.sqrt((slope * logarithm) ** 2 + 2 * spread * logarithm)
-        for spread, slope in _tails(unit)
-    ]
-    return min(*radii, unit.reach)
-
-
 @lru_cache(maxsize=1024)
 def depth_for(kernel: Kernel, allowed: float) -> float:
     """A depth beyond which f'' is small enough."""
@@ -124,22 +96,25 @@ def weighted(unit: Unit) -> Weighted:
 
 def smooth_gap(unit: Unit, kernel: Kernel, tolerance: float) -> Interval:
     """The gap of a unit whose f'' has this kernel (theorem 5)."""
-    part = max(tolerance, 1e-30) / 8
-    radius = radius_for(unit, part / kernel.norm)
-    depth = depth_for(kernel, 2.0 ** math.floor(math.log2(part)))
-    chosen = series(
-        kernel, step_for(abs(unit.mean) + radius + depth), 2.0 ** math.floor(math.log2(part))
-    )
-    return summed(unit, kernel, chosen, radius)
-
-
-def summed(unit: Unit, kernel: Kernel, chosen: Series, radius: float) -> Interval:
-    """The series over the chosen frequencies and all that bounds its error."""
+    part = 2.0 ** math.floor(math.log2(max(tolerance, 1e-30) / 8))
+    chosen = series(kernel, step_for(length_for(unit, kernel, part)), part)
     found = excess(weighted(unit), chosen.frequencies)
     value, rounding = _total(unit.mean, kernel, chosen, found)
-    deep = chosen.length * (1 - 4 * UNIT) - abs(unit.mean) - radius
-    alias = kernel.norm * excursion(unit, radius) + kernel.tail(deep) * SLACK
-    return Interval(value, (alias + chosen.cut + rounding) * SLACK)
+    return Interval(value, (part + chosen.cut + rounding) * SLACK)
+
+
+def length_for(unit: Unit, kernel: Kernel, allowed: float) -> float:
+    """A length for which the aliases are at most `allowed`, the least of some (lemma 5.4)."""
+    rates, aliases = _aliases(kernel)
+    lengths = (log_moment(unit, rates) + (aliases - math.log(allowed))) / rates
+    return max(1.0, (abs(unit.mean) + float(lengths.min())) * SLACK)
+
+
+@lru_cache(maxsize=16)
+def _aliases(kernel: Kernel) -> tuple[Floats, Floats]:
+    """Rates, and the logarithms of 2 integral |f''(s)| e^(rate s) ds / (e rate)."""
+    rates = kernel.steepest * 0.98 * 0.85 ** np.arange(128)
+    return rates, np.log(2 * kernel.moment(rates) / (math.e * rates)) + 1e-9
 
 
 def _total(mean: float, kernel: Kernel, chosen: Series, found: Excess) -> tuple[float, float]:

@@ -12,6 +12,7 @@ larger than 1, so that no error grows.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +25,7 @@ Complexes = NDArray[np.complex128]
 ENDS = 80.0  # lemma 4.1: of the factors and of the centring, in units of UNIT
 JOIN = 6.0  # lemma 4.2: of one product
 _CHUNK = 1 << 15
+_TABLED = 40  # frequencies from which tables pay
 
 
 class Weighted(NamedTuple):
@@ -53,19 +55,40 @@ class Excess(NamedTuple):
 
 def excess(unit: Weighted, t: Floats) -> Excess:
     """The characteristic function less 1 at exact frequencies t > 0."""
-    found = np.empty(len(t), np.complex128)
-    block = max(1, _CHUNK // max(1, len(unit.steps)))
-    for start in range(0, len(t), block):
-        part = slice(start, start + block)
-        found[part] = _product(unit, t[part])
+    found = np.concatenate([_product(unit, factors) for factors in _factors(unit, t)])
     centre = t * math.fsum((unit.counts * unit.chances * unit.steps).tolist())
     found = _join(found, _turn(-centre / 2, 1.0))
     return Excess(found.real, found.imag, _error(unit, t))
 
 
-def _product(unit: Weighted, t: Floats) -> Complexes:
+def _factors(unit: Weighted, t: Floats) -> Iterator[Complexes]:
+    """All factors less 1, of shape (steps, frequencies), in blocks that a cache holds."""
+    together = max(1, _CHUNK // max(1, len(unit.steps)))
+    if len(t) >= _TABLED and (t == t[0] * (2.0 * np.arange(len(t)) + 1)).all():
+        yield from _tabled(unit, t, together)
+        return
+    for start in range(0, max(1, len(t)), together):  # no frequencies are one empty block
+        part = t[start : start + together]
+        yield _turn(np.multiply.outer(unit.steps / 2, part), unit.chances[:, None])
+
+
+def _tabled(unit: Weighted, t: Floats, together: int) -> Iterator[Complexes]:
+    """The same at odd multiples of t[0], from two short tables (lemma 4.4)."""
+    columns = math.isqrt(len(t))
+    starts = 2.0 * columns * t[0] * np.arange(-(-len(t) // columns))
+    near = _turn(np.multiply.outer(t[:columns], unit.steps / 2), unit.chances)
+    far = _turn(np.multiply.outer(starts, unit.steps / 2), 1.0)
+    turned = near + unit.chances
+    rows, left = max(1, together // columns), len(t)
+    for start in range(0, len(starts), rows):
+        factors = far[start : start + rows, None] * turned
+        factors += near
+        yield np.ascontiguousarray(factors.reshape(-1, len(unit.steps))[:left].T)
+        left -= rows * columns
+
+
+def _product(unit: Weighted, factors: Complexes) -> Complexes:
     """The product of all factors, less 1, in a binary tree."""
-    factors = _turn(np.multiply.outer(unit.steps / 2, t), unit.chances[:, None])
     if (unit.counts != 1).any():
         factors = _powers(factors, unit.counts.astype(np.int64))
     while len(factors) > 1:
@@ -78,9 +101,10 @@ def _product(unit: Weighted, t: Floats) -> Complexes:
 def _turn(half: Floats, chance: Floats | float) -> Complexes:
     """The factor chance (e^(2 i half) - 1), without cancellation."""
     sine = np.sin(half)
+    weighted = 2 * chance * sine
     out = np.empty(half.shape, np.complex128)
-    out.real = -2 * chance * sine * sine
-    out.imag = 2 * chance * sine * np.cos(half)
+    np.multiply(-weighted, sine, out=out.real)
+    np.multiply(weighted, np.cos(half), out=out.imag)
     return out
 
 

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dropout_stats.gap.activations import Pieces
-from dropout_stats.gap.fourier import excursion, radius_for, step_for, weighted
+from dropout_stats.gap.fourier import step_for, weighted
 from dropout_stats.gap.frequency import excess
 from dropout_stats.gap.rounding import SLACK, UNIT, Floats, Interval, between
+from dropout_stats.gap.tails import excursion, radius_for
 from dropout_stats.gap.unit import Unit
 
 _MOST = 1 << 16
