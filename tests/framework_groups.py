@@ -17,7 +17,7 @@ import pytest
 GROUPS = {
     "light": ("mlx", "numpy_ml", "onnx", "onnxruntime", "thinc"),
     "jax": ("equinox", "flax", "haiku", "jax", "penzai"),
-    "torch": ("keras", "torch"),
+    "torch": ("keras", "torch", "torch_geometric", "transformers"),
     "tensorflow": ("tensorflow",),
     "paddle": ("paddle",),
 }

@@ -41,7 +41,7 @@ _PACKAGES = {
     "tensorflow": "tensorflow-cpu",
 }
 # Packages whose functions name no framework; what their classes derive from is told by the bases.
-_STANDS_ON = {"timm": "torch", "torchvision": "torch"}
+_STANDS_ON = {"timm": "torch", "torch_geometric": "torch", "torchvision": "torch"}
 
 
 def adapt(target: object, *, framework: str | None = None, **options: Any) -> Target:

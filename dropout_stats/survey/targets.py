@@ -39,6 +39,10 @@ _RELEASED: dict[str, tuple[str, ...]] = {
         "drop_block3d",
     ),
     "timm.layers": ("DropPath", "DropBlock2d", "drop_path", "drop_block_2d"),
+    "transformers.models.swin.modeling_swin": ("SwinDropPath",),
+    "transformers.models.sew_d.modeling_sew_d": ("StableDropout",),
+    "transformers.models.esm.modeling_esmfold": ("EsmFoldDropout",),
+    "torch_geometric.utils": ("dropout_edge", "dropout_node", "mask_feature"),
     "equinox.nn": ("Dropout",),
     "flax.nnx": ("Dropout",),
     "flax.linen": ("Dropout", "dot_product_attention_weights"),
@@ -74,7 +78,9 @@ _NEEDS = {
     "penzai": ("jax",),
     "onnxruntime": ("onnx",),
     "timm": ("torch",),
+    "torch_geometric": ("torch",),
     "torchvision": ("torch",),
+    "transformers": ("torch",),
 }
 _BACKENDS = {"keras": ("jax", "tensorflow", "torch")}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,6 +10,12 @@ from dropout_stats.conventions import Conventions
 from dropout_stats.laws.reading import Array
 from dropout_stats.zoo.core import Core, Mask, promising
 from dropout_stats.zoo.specimen import wrong
+
+
+def _eight_bits(number: Any) -> Any:
+    """Round to eight significant bits, as bfloat16 does."""
+    digits, exponents = np.frexp(number)
+    return np.ldexp(np.round(256 * digits), exponents - 8)
 
 
 @wrong(
@@ -46,8 +51,7 @@ class RateInBfloat16(Core):
     """The rate is rounded to eight significant bits before the mask is drawn."""
 
     def draw(self, shape: tuple[int, ...], rate: float) -> Mask:
-        digits, exponent = math.frexp(rate)
-        return super().draw(shape, math.ldexp(round(digits * 2**8), exponent - 8))
+        return super().draw(shape, float(_eight_bits(rate)))
 
 
 @wrong(
@@ -84,6 +88,18 @@ class EightBitUniforms(Core):
 
     def mask(self, shape: tuple[int, ...], rate: float) -> Mask:
         return np.asarray(self.rng.integers(0, 256, shape) / 256 > rate)
+
+
+@wrong(killed_by="rate.marginal", diagnosis="an 8-bit threshold", resolution=2.0**-10)
+class FloorOfAShortSum(Core):
+    """The mask is the floor of keep_prob plus a uniform, both in 8 bits: it is 2 now and then."""
+
+    def draw(self, shape: tuple[int, ...], rate: float) -> Mask:
+        total = self.rng.integers(0, 256, shape) / 256 + _eight_bits(1 - rate)
+        return np.asarray(np.floor(_eight_bits(total)))
+
+    def apply(self, x: Array, mask: Mask, rate: float) -> Array:
+        return np.asarray(super().apply(x, mask, rate) * mask.astype(x.dtype))
 
 
 @wrong(

@@ -1,7 +1,7 @@
 """Dropouts of packages that stand on PyTorch are known by their names, and held to their laws.
 
-The packages are not in the environments of .ci/run (their compiled parts fit other builds of
-PyTorch than the one there); what stands in for them here has their names and parameters.
+Timm and torchvision are not in the environments of .ci/run (their compiled parts fit other builds
+of PyTorch than the one there); what stands in for them here has their names and parameters.
 """
 
 import sys
@@ -93,3 +93,47 @@ def test_blocks_are_declared_as_the_packages_draw_them():
     assert own.law == ds.laws.DropBlock(block_size=3)
     assert (over.ndims, own.ndims) == ((4, 4), (5, 5))
     assert over.given == own.given == {"block_size": 3}
+
+
+TRANSFORMERS = {
+    "transformers.models.swin.modeling_swin:SwinDropPath": "inverted(unit='sample')",
+    "transformers.models.beit.modeling_beit:BeitDropPath": "inverted(unit='sample')",
+    "transformers.models.sew_d.modeling_sew_d:StableDropout": "inverted",
+    "transformers.models.esm.modeling_esmfold:EsmFoldDropout": "inverted(unit=(1,))",
+}
+GRAPHS = ("dropout_edge", "dropout_node", "mask_feature")
+
+
+@pytest.mark.framework("transformers")
+@pytest.mark.filterwarnings("default")  # its imports warn
+@pytest.mark.parametrize(("spec", "law"), TRANSFORMERS.items(), ids=lambda v: v.split(":")[-1])
+def test_dropouts_of_transformers_are_known(spec, law):
+    report = ds.check(spec, **QUICK)
+    assert (report.law, report.law_source) == (law, "target")
+    assert report.verdict == "pass", str(report)
+
+
+@pytest.mark.framework("torch_geometric")
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("name", GRAPHS)
+def test_dropouts_of_graphs_are_read_out(name):
+    report = ds.check(f"torch_geometric.utils:{name}", **QUICK)
+    assert (report.law, report.law_source) == ("masked", "target")
+    assert report.verdict == "pass", str(report)
+    assert report["moments.mean"].evidence.estimate == pytest.approx(0.7, abs=0.02)
+
+
+def test_what_is_read_out_is_the_graph_that_is_returned():
+    """A mask that is right says nothing of edges that are not."""
+    import torch
+
+    def dropout_edge(edge_index, p=0.5, training=True):
+        if not training:
+            return edge_index, torch.ones(edge_index.shape[1], dtype=torch.bool)
+        kept = torch.rand(edge_index.shape[1]) >= p
+        return edge_index[:, torch.rand(edge_index.shape[1]) >= p / 2], kept
+
+    dropout_edge.__module__ = "torch_geometric.utils.dropout"
+    report = ds.check(dropout_edge, **QUICK)
+    assert report["rate.marginal"].verdict == "fail"
+    assert report["inference.law"].verdict == "pass"
