@@ -1,6 +1,6 @@
 """Keras, on whichever backend is chosen: what is right passes, what is wrong fails for its reason.
 
-Keras belongs to the torch group of .ci/run; nothing here asks for that backend.
+Keras belongs to the torch group of .ci/run, which runs this file on its other backends, too.
 """
 
 import numpy as np
