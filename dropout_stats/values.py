@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from numbers import Real
 from operator import index
 from typing import Any, TypeVar
 
-from dropout_stats.errors import UsageError
+from dropout_stats.errors import UsageError, did_you_mean
 
 _Item = TypeVar("_Item")
 LARGEST_CALL = 2**26
@@ -81,6 +81,14 @@ def text(name: str, value: object) -> str:
     """A string."""
     require(isinstance(value, str), name, value, "a string")
     return str(value)
+
+
+def word_or_none(name: str, value: object, known: Collection[str]) -> str | None:
+    """One of the words that are known, or None."""
+    if value is None or (isinstance(value, str) and value in known):
+        return value
+    meant = did_you_mean(value, known) if isinstance(value, str) else ""
+    raise UsageError(f"{name} must be None or one of {', '.join(known)}; got {value!r}.{meant}")
 
 
 def listed(

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dropout_stats.gap.activations import Laplace
 from dropout_stats.gap.frequency import Weighted, excess
+from dropout_stats.gap.laplace import Laplace
 from dropout_stats.gap.rounding import SLACK, SMALLEST, UNIT, Floats, Interval
 from dropout_stats.gap.unit import Unit
 

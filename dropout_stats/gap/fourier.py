@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dropout_stats.gap.activations import Kernel
 from dropout_stats.gap.frequency import Excess, Weighted, excess
+from dropout_stats.gap.kernels import Kernel
 from dropout_stats.gap.rounding import FUNCTION, SLACK, UNIT, Floats, Interval
 from dropout_stats.gap.tails import log_moment
 from dropout_stats.gap.unit import Unit

@@ -12,8 +12,9 @@ import math
 
 import numpy as np
 
-from dropout_stats.gap.activations import Activation, Pieces
+from dropout_stats.gap.activations import Activation
 from dropout_stats.gap.fixed_point import Sums, fixed_point, halves, sums
+from dropout_stats.gap.pieces import Pieces
 from dropout_stats.gap.rounding import (
     FUNCTION,
     SLACK,

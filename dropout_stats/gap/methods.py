@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from dropout_stats.errors import UsageError, did_you_mean
+from dropout_stats.errors import UsageError
 from dropout_stats.gap import (
     closed_form,
     contour,
@@ -28,7 +28,7 @@ from dropout_stats.gap.activations import Activation
 from dropout_stats.gap.result import Gap
 from dropout_stats.gap.rounding import SLACK, Interval
 from dropout_stats.gap.unit import Layer, Unit
-from dropout_stats.values import wrong
+from dropout_stats.values import word_or_none
 
 _FEW = 2.0**10  # masks: enumerated rather than anything else
 _MANY = 2.0**20  # masks of an unknown f, which nothing else certifies
@@ -213,16 +213,8 @@ _BY_NAME = {method.name: method for method in METHODS}
 
 def method_of(name: object) -> Method | None:
     """The method of this name; None for None, which leaves the choice to `solve`."""
-    if name is None:
-        return None
-    if not isinstance(name, str):
-        raise wrong("method", name, "None or the name of a method such as 'fourier'")
-    if name not in _BY_NAME:
-        raise UsageError(
-            f"method must be None or one of {', '.join(_BY_NAME)}; got {name!r}."
-            f"{did_you_mean(name, _BY_NAME)}"
-        )
-    return _BY_NAME[name]
+    known = word_or_none("method", name, _BY_NAME)
+    return _BY_NAME[known] if known else None
 
 
 def solve(problem: Problem, forced: Method | None) -> Gap:

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dropout_stats.gap.activations import Pieces
 from dropout_stats.gap.fourier import step_for, weighted
 from dropout_stats.gap.frequency import excess
+from dropout_stats.gap.pieces import Pieces
 from dropout_stats.gap.rounding import SLACK, UNIT, Floats, Interval, between
 from dropout_stats.gap.tails import excursion, radius_for
 from dropout_stats.gap.unit import Unit

@@ -12,8 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dropout_stats.gap.activations import Activation, Kernel
+from dropout_stats.gap.activations import Activation
 from dropout_stats.gap.fourier import Series, depth_for, series, step_for, terms
+from dropout_stats.gap.kernels import Kernel
 from dropout_stats.gap.layers.asked import Asked, Moments
 from dropout_stats.gap.layers.exponent import MOST, decays
 from dropout_stats.gap.layers.power_sums import Heavy, heavy_steps, least_squares

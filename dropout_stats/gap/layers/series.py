@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dropout_stats.gap.activations import Activation, Kernel
+from dropout_stats.gap.activations import Activation
+from dropout_stats.gap.kernels import Kernel
 from dropout_stats.gap.layers.asked import Asked
 from dropout_stats.gap.layers.exponent import MOST, decays, exponent
 from dropout_stats.gap.layers.frequencies import (

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dropout_stats.errors import UsageError, did_you_mean
+from dropout_stats.errors import UsageError
 from dropout_stats.gap.networks import enumeration, exact, sampling
 from dropout_stats.gap.networks.dense import Dense, Network, network_of
 from dropout_stats.gap.networks.intervals import Intervals, exactly
 from dropout_stats.gap.networks.passes import evaluated
 from dropout_stats.gap.neuron import tolerance_of
 from dropout_stats.gap.rounding import Floats
-from dropout_stats.values import require, whole, wrong
+from dropout_stats.values import require, whole, word_or_none
 
 METHODS = ("closed-form", "unit-by-unit", "enumeration", "monte-carlo")
 _FEWEST = 1024  # the interval of Monte Carlo is one of many draws
@@ -82,7 +82,7 @@ def network(
         tolerance_of(tolerance),
         _whole("masks", masks, _FEWEST),
         _whole("seed", seed, 0),
-        _method(method),
+        word_or_none("method", method, METHODS),
     )
     random, start = _after_the_last_loss(given, rows)
     found = _solved(random, start, asked)
@@ -154,16 +154,3 @@ def _chosen(network_: Network, forced: str | None) -> str:
 def _whole(name: str, value: object, least: int) -> int:
     require(whole(name, value) >= least, name, value, f"at least {least}")
     return whole(name, value)
-
-
-def _method(name: object) -> str | None:
-    if name is None:
-        return None
-    if not isinstance(name, str):
-        raise wrong("method", name, "None or the name of a method such as 'enumeration'")
-    if name not in METHODS:
-        raise UsageError(
-            f"method must be None or one of {', '.join(METHODS)}; got {name!r}."
-            f"{did_you_mean(name, METHODS)}"
-        )
-    return name
