@@ -463,7 +463,7 @@ def test_a_layer_that_makes_no_sense_is_refused(arguments, words):
         ({"masks": 1e4}, "masks must be an integer"),
         ({"seed": -1}, "seed must be at least 0"),
         ({"method": "enumerate"}, "Did you mean 'enumeration'"),
-        ({"method": 3}, "method must be None or the name"),
+        ({"method": 3}, "method must be None or one of"),
         ({"method": "closed-form"}, "'closed-form' does not apply to this network; these do: unit"),
     ],
 )

@@ -30,7 +30,7 @@ W, A = [0.5, -0.25, 1.0], [1.0, 2.0, 0.5]
         ({"f": 3}, "f must be the name of a function"),
         ({"method": "fourrier"}, "Did you mean 'fourier'"),
         ({"method": "meet-in-the-middle"}, "does not apply to f='gelu' with 3 inputs; these do: "),
-        ({"method": 3}, "method must be None or the name"),
+        ({"method": 3}, "method must be None or one of"),
         ({"method": "exact", "rate": 0}, "method must be None or one of closed-form, "),
     ],
 )
