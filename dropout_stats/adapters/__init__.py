@@ -42,6 +42,8 @@ _PACKAGES = {
 }
 # Packages whose functions name no framework; what their classes derive from is told by the bases.
 _STANDS_ON = {"timm": "torch", "torch_geometric": "torch", "torchvision": "torch"}
+# Frameworks whose models can be looked into, and what such a model has.
+_MODELS = {"torch": "named_modules", "equinox": "__call__", "flax": "eval"}
 
 
 def adapt(target: object, *, framework: str | None = None, **options: Any) -> Target:
@@ -87,9 +89,10 @@ def inside(model: object, *inputs: Any, **options: Any) -> Any:
     """Make a target of each dropout inside a model.
 
     Args:
-        model: a `torch.nn.Module`.
+        model: a `torch.nn.Module`, an `equinox.Module` or an `nnx.Module` of Flax.
         *inputs: what the model is called with.
-        **options: see `dropout_stats.adapters.torch_model.inside`.
+        **options: more of it, by name; see `inside` of `torch_model`, `equinox_model` and
+            `flax_model` in `dropout_stats.adapters`.
 
     Returns:
         `targets`: for each dropout that the model calls, by name; `idle`: names of those whose rate
@@ -100,15 +103,14 @@ def inside(model: object, *inputs: Any, **options: Any) -> Any:
         HarnessError: it is no such model, or holds no dropout.
 
     """
-    is_class = isinstance(model, type)
-    if is_class or _framework_of(model) != "torch" or not hasattr(model, "named_modules"):
+    framework = None if isinstance(model, type) else _framework_of(model)
+    if framework not in _MODELS or not hasattr(model, _MODELS[framework]):
         raise HarnessError(
             f"{_name(model)} is no model whose layers can be looked into: hand over a "
-            "torch.nn.Module, and what it is called with"
+            "torch.nn.Module, an equinox.Module or a flax.nnx.Module, and what it is called with"
         )
-    return importlib.import_module("dropout_stats.adapters.torch_model").inside(
-        model, *inputs, **options
-    )
+    adapter = importlib.import_module(f"dropout_stats.adapters.{framework}_model")
+    return adapter.inside(model, *inputs, **options)
 
 
 def _spec(target: object, framework: str | None, options: dict[str, Any]) -> str | None:

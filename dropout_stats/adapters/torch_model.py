@@ -10,36 +10,18 @@ from typing import Any
 import torch
 from torch.nn.modules.dropout import _DropoutNd
 
+from dropout_stats.adapters.looking import (
+    PASSES,
+    TRIES,
+    Inside,
+    after_a_dropout,
+    require_some,
+)
 from dropout_stats.adapters.torch import LAWS, NDIMS, to_array, to_tensor
 from dropout_stats.conventions import Conventions
-from dropout_stats.errors import HarnessError
 from dropout_stats.laws import AnyLaw, Inverted
 from dropout_stats.laws.reading import Array
 from dropout_stats.target import Target
-
-
-@dataclass(frozen=True)
-class Inside:
-    """What a model holds.
-
-    Args:
-        targets: a target for each dropout that the model calls and whose rate lies inside (0, 1),
-            by the name of its module.
-        idle: those that the model calls, and whose rate is 0 or 1.
-        unused: those that it holds and does not call.
-        shifted: batch normalisations that come after one that drops: their running variance is that
-            of training, which is another one in evaluation (`dropout_stats.batchnorm`).
-
-    """
-
-    targets: dict[str, Target]
-    idle: tuple[str, ...]
-    unused: tuple[str, ...]
-    shifted: tuple[str, ...]
-
-
-_PASSES = 4  # to find out what a model calls
-_TRIES = 64  # passes until a part that is left out by chance is called
 
 
 class _Reached(BaseException):
@@ -71,11 +53,8 @@ def inside(
     """
     model_call = _Call(model, inputs, named)
     layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, _DropoutNd)}
-    if not layers:
-        raise HarnessError(
-            f"{type(model).__name__} holds no dropout layer; one that is a function is judged by "
-            "itself, e.g. torch.nn.functional:dropout"
-        )
+    rates = {name: float(layer.p) for name, layer in layers.items()}
+    require_some(rates, model, "torch.nn.functional:dropout")
     norms = {
         name: module
         for name, module in model.named_modules()
@@ -91,17 +70,8 @@ def inside(
         },
         idle=tuple(name for name, layer in called.items() if layer.p in (0, 1)),
         unused=tuple(name for name in layers if name not in called),
-        shifted=_after_a_dropout(list(given), called, norms),
+        shifted=after_a_dropout(given, rates, norms),
     )
-
-
-def _after_a_dropout(
-    order: list[str], layers: dict[str, _DropoutNd], norms: dict[str, torch.nn.Module]
-) -> tuple[str, ...]:
-    """The batch normalisations among modules, in the order of their calls, that see its noise."""
-    dropping = (place for place, name in enumerate(order) if name in layers and layers[name].p)
-    first = next(dropping, len(order))
-    return tuple(name for name in order[first:] if name in norms)
 
 
 @dataclass(frozen=True)
@@ -138,7 +108,7 @@ def _first_inputs(call: _Call, layers: dict[str, torch.nn.Module]) -> dict[str, 
     ]
     try:
         with torch.random.fork_rng(), torch.no_grad():
-            for _ in range(_PASSES):
+            for _ in range(PASSES):
                 call(training=True)
     finally:
         for hook in hooks:
@@ -217,14 +187,14 @@ class _Place:
                 raise _Reached
 
         def passed(*, training: bool) -> torch.Tensor:
-            for _ in range(_TRIES if training else 1):
+            for _ in range(TRIES if training else 1):
                 try:
                     self.call(training=training)
                 except _Reached:
                     return found[0]
             if not training:
                 return x  # a dropout that is not called in evaluation changes nothing there
-            raise RuntimeError(f"the model did not call the layer in {_TRIES} passes")
+            raise RuntimeError(f"the model did not call the layer in {TRIES} passes")
 
         hooks = [
             self.layer.register_forward_pre_hook(swapped, with_kwargs=True),

@@ -1,0 +1,58 @@
+"""What is said of a model whose dropouts are judged where they are, whatever its framework."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from dropout_stats.errors import HarnessError
+from dropout_stats.target import Target
+
+PASSES = 4  # to find out what a model calls
+TRIES = 64  # passes until a part that is left out by chance is called
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What a model holds.
+
+    Args:
+        targets: a target for each dropout that the model calls and whose rate lies inside (0, 1),
+            by the name of its module.
+        idle: those that the model calls, and whose rate is 0 or 1.
+        unused: those that it holds and does not call.
+        shifted: batch normalisations that come after one that drops: their running variance is that
+            of training, which is another one in evaluation (`dropout_stats.batchnorm`).
+
+    """
+
+    targets: dict[str, Target]
+    idle: tuple[str, ...]
+    unused: tuple[str, ...]
+    shifted: tuple[str, ...]
+
+
+def after_a_dropout(
+    order: Iterable[str], rates: Mapping[str, float], norms: Collection[str]
+) -> tuple[str, ...]:
+    """The normalisations among modules, in the order of their calls, that see noise of a dropout.
+
+    Args:
+        order: names of modules.
+        rates: those of the dropouts.
+        norms: names of the normalisations.
+
+    """
+    called = list(order)
+    dropping = (place for place, name in enumerate(called) if rates.get(name))
+    first = next(dropping, len(called))
+    return tuple(name for name in called[first:] if name in norms)
+
+
+def require_some(rates: Mapping[str, float], model: object, function: str) -> None:
+    """Raise HarnessError where there is nothing to judge."""
+    if not rates:
+        raise HarnessError(
+            f"{type(model).__name__} holds no dropout layer; one that is a function is judged by "
+            f"itself, e.g. {function}"
+        )
