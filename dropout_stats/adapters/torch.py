@@ -13,6 +13,7 @@ import torch
 
 from dropout_stats import dtypes
 from dropout_stats.adapters.bridge import Bridge, declared_law, wrapper_of
+from dropout_stats.adapters.torch_layers import ReadOut, read_out_of
 from dropout_stats.adapters.torch_packages import declared, filled
 from dropout_stats.callables import underlying
 from dropout_stats.conventions import Conventions
@@ -40,6 +41,7 @@ LAWS: dict[str, AnyLaw] = {
     "Dropout2d": _CHANNEL,
     "Dropout3d": _CHANNEL,
     "dropout": Inverted(),
+    "native_dropout": Inverted(),
     "dropout1d": _CHANNEL,
     "dropout2d": _CHANNEL,
     "dropout3d": _CHANNEL,
@@ -70,7 +72,7 @@ def adapt(
         compile: whether to judge it through `torch.compile`.
         wrap: what training passes are entered through: `"checkpoint"` computes them again in the
             backward pass, `"vmap"` maps them over the first axis, `"export"` runs the exported
-            program.
+            program, `"autocast"` those in which PyTorch chooses the types.
 
     """
     if isinstance(target, torch.nn.Module):
@@ -78,6 +80,13 @@ def adapt(
             f"{name} is an instance, whose rate is fixed; hand over the class, or\n"
             f"    dropout_stats.adapt(lambda x, rate: ..., framework='torch')"
         )
+    read_out = read_out_of(target)
+    if read_out:
+        if compile or wrap:
+            raise UsageError(f"{name} is read out as it is: compile= and wrap= do not apply")
+        return _read(read_out, name, device)
+    if target is torch.native_dropout:
+        target = native_dropout
     is_others = declared(target) is not None
     law, conventions = _declared_by(target, name)
     target = filled(target)
@@ -90,13 +99,36 @@ def adapt(
         conventions = _with_rows(conventions, law)
     bridge = _bridge(device, conventions, lanes=not compile and not wrap)
     bridge = replace(bridge, wrapper=wrapper_of(wrap, _WRAPPERS))
-    if is_others:
+    if is_others or target is native_dropout:
         bridge = replace(bridge, lanes=None)  # vmap refuses noise that is drawn in place
     if isinstance(target, type) and issubclass(target, torch.autograd.Function):
         target = _applied(target)
     if not isinstance(underlying(target), type):
         return bridge.of_function(_compiled(target) if compile else target, name, law=law)
     return bridge.of_layer_class(_compiled_layers(target) if compile else target, name, law=law)
+
+
+def _read(read_out: ReadOut, name: str, device: str) -> Target:
+    """A target of the noise inside a layer."""
+    passes = read_out.passes(device)
+    return Target(
+        train=passes["train"],
+        evaluate=passes["evaluate"],
+        vjp=passes["vjp"],
+        seed=torch.manual_seed,
+        state=_state(device),
+        law=Inverted(),
+        name=name,
+        conventions=read_out.over(_CONVENTIONS),
+    )
+
+
+def native_dropout(x: torch.Tensor, p: float, training: bool = True) -> Any:
+    """`torch.native_dropout`, which shows no signature, and returns its mask."""
+    return torch.native_dropout(x, p, training)
+
+
+native_dropout.__module__ = "torch"
 
 
 def _declared_by(target: Any, name: str) -> tuple[AnyLaw | None, Conventions]:
@@ -106,6 +138,8 @@ def _declared_by(target: Any, name: str) -> tuple[AnyLaw | None, Conventions]:
     law = declared_law(target, "torch", LAWS, name)
     if law is None:
         return None, _UNDECLARED
+    if target is native_dropout:
+        return law, replace(_CONVENTIONS, evaluation_graph="unspecified")  # it makes a mask
     ndim = NDIMS.get(target.__name__)
     return law, replace(_CONVENTIONS, ndims=(ndim, ndim)) if ndim else _CONVENTIONS
 
@@ -150,7 +184,20 @@ def _exported(call: Any) -> Any:
     return run
 
 
-_WRAPPERS = {"checkpoint": _checkpointed, "vmap": _mapped, "export": _exported}
+def _autocast(call: Any) -> Any:
+    def run(x: torch.Tensor, key: Any) -> Any:
+        with torch.autocast(x.device.type, torch.bfloat16):
+            return call(x, key)
+
+    return run
+
+
+_WRAPPERS = {
+    "checkpoint": _checkpointed,
+    "vmap": _mapped,
+    "export": _exported,
+    "autocast": _autocast,
+}
 
 
 def _compiled(function: Any) -> Any:

@@ -21,6 +21,10 @@ _RELEASED: dict[str, tuple[str, ...]] = {
         "Dropout3d",
         "AlphaDropout",
         "FeatureAlphaDropout",
+        "MultiheadAttention",
+        "RNN",
+        "GRU",
+        "LSTM",
     ),
     "torch.nn.functional": (
         "dropout",
@@ -29,7 +33,9 @@ _RELEASED: dict[str, tuple[str, ...]] = {
         "dropout3d",
         "alpha_dropout",
         "feature_alpha_dropout",
+        "scaled_dot_product_attention",
     ),
+    "torch": ("native_dropout",),
     "torchvision.ops": (
         "StochasticDepth",
         "DropBlock2d",
