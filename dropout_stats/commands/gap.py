@@ -10,6 +10,7 @@ import click
 
 from dropout_stats.commands.arguments import listed, require_folders
 from dropout_stats.commands.output import WIDE, console_of, tracked
+from dropout_stats.errors import UsageError
 
 
 @click.command()
@@ -77,9 +78,14 @@ def gap(
     asked = questions(unit, activations, rates, strategies)
     found = answers(unit, asked, tolerance_of(tolerance))
     rows = list(tracked(found, len(asked)))
+    unanswered = [UsageError(row.error) for row in rows if row.error]
+    if len(unanswered) == len(rows):
+        raise unanswered[0]
     console = console_of(piped=WIDE)
     console.print(terminal.renderable(unit, rows, console.width))
     if json_file:
         Path(json_file).write_text(to_json(unit, rows, tolerance), encoding="utf-8")
     if plot_file:
         draw(unit, rows, plot_file)
+    if unanswered:
+        raise unanswered[0]

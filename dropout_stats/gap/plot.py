@@ -25,12 +25,12 @@ def require_plot(file: str) -> None:
 
 
 def draw(unit: Given, rows: Sequence[Row], file: str) -> None:
-    """Write the picture; the same rows give the same one."""
+    """Write the picture of the rows that have an answer; the same rows give the same one."""
     matplotlib = _matplotlib()
     kind = Path(file).suffix.lower().removeprefix(".")
     # what would otherwise be random in an SVG, or the time of day
     with matplotlib.rc_context({"svg.hashsalt": "dropout_stats"}):
-        figure = _figure(unit, rows)
+        figure = _figure(unit, [row for row in rows if row.gap])
         figure.savefig(
             file, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None
         )
@@ -44,10 +44,11 @@ def _figure(unit: Given, rows: Sequence[Row]) -> Any:
     colours = _colours(rows)
     for (activation, strategy), curve in _curves(rows).items():
         rates = [row.question.rate for row in curve]
-        values, colour = [row.gap.value for row in curve], colours[activation]
+        gaps, colour = [row.gap for row in curve if row.gap], colours[activation]
         name = f"{activation}-{strategy}"  # of the line, in an SVG
+        values = [gap.value for gap in gaps]
         axes.plot(rates, values, color=colour, gid=name, **_LINES[strategy])
-        low, high = [row.gap.low for row in curve], [row.gap.high for row in curve]
+        low, high = [gap.low for gap in gaps], [gap.high for gap in gaps]
         axes.fill_between(rates, low, high, color=colour, alpha=0.2, linewidth=0)
     axes.axhline(0, color="0.7", linewidth=0.8, zorder=0)
     axes.set_xlabel("drop rate")

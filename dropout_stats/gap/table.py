@@ -29,10 +29,11 @@ class Question:
 
 @dataclass(frozen=True)
 class Row:
-    """A question and its answer."""
+    """A question and its answer, or why there is none: what f returns may be no double."""
 
     question: Question
-    gap: Gap
+    gap: Gap | None
+    error: str | None = None
 
 
 def questions(
@@ -59,18 +60,24 @@ def questions(
 
 
 def answers(unit: Given, asked: Sequence[Question], tolerance: float) -> Iterator[Row]:
-    """Answer one question after the other."""
+    """Answer one question after the other; one that has no answer does not cost the others."""
     for one in asked:
-        gap = neuron(
-            one.activation,
-            unit.weights,
-            unit.values,
-            bias=unit.bias,
-            rate=one.rate,
-            strategy=one.strategy,
-            tolerance=tolerance,
-        )
-        yield Row(one, gap)
+        try:
+            yield Row(one, _answer(unit, one, tolerance))
+        except UsageError as error:
+            yield Row(one, None, str(error))
+
+
+def _answer(unit: Given, one: Question, tolerance: float) -> Gap:
+    return neuron(
+        one.activation,
+        unit.weights,
+        unit.values,
+        bias=unit.bias,
+        rate=one.rate,
+        strategy=one.strategy,
+        tolerance=tolerance,
+    )
 
 
 def to_json(unit: Given, rows: Sequence[Row], tolerance: float) -> str:
@@ -85,7 +92,10 @@ def to_json(unit: Given, rows: Sequence[Row], tolerance: float) -> str:
         "format": FORMAT,
         "unit": described,
         "tolerance": tolerance,
-        "rows": [asdict(row.question) | asdict(row.gap) for row in rows],
+        "rows": [
+            asdict(row.question) | (asdict(row.gap) if row.gap else {"error": row.error})
+            for row in rows
+        ],
     }
     return json.dumps(values, indent=1, allow_nan=False) + "\n"
 

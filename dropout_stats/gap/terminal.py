@@ -48,26 +48,32 @@ def shown(gap: Gap) -> tuple[str, str]:
     return value, f"{off:.1e}" if off else "0"
 
 
+def _cells(gap: Gap | None) -> tuple[str, str]:
+    return shown(gap) if gap else ("no answer", "-")
+
+
 def _alternating(strategies: Sequence[str]) -> tuple[str, ...]:
     return tuple(column for strategy in strategies for column in (strategy, "±"))
 
 
 def _apart(rows: Sequence[Row]) -> list[tuple[str, ...]]:
-    return [(*_named(row), row.question.strategy, *shown(row.gap), row.gap.method) for row in rows]
+    return [
+        (*_named(row), row.question.strategy, *_cells(row.gap), _methods([row.gap])) for row in rows
+    ]
 
 
 def _beside(rows: Sequence[Row]) -> list[tuple[str, ...]]:
-    lines: dict[tuple[str, str], list[Gap]] = {}
+    lines: dict[tuple[str, str], list[Gap | None]] = {}
     for row in rows:
         lines.setdefault(_named(row), []).append(row.gap)
     return [
-        (
-            *named,
-            *(cell for gap in gaps for cell in shown(gap)),
-            ", ".join(dict.fromkeys(gap.method for gap in gaps)),
-        )
+        (*named, *(cell for gap in gaps for cell in _cells(gap)), _methods(gaps))
         for named, gaps in lines.items()
     ]
+
+
+def _methods(gaps: Sequence[Gap | None]) -> str:
+    return ", ".join(dict.fromkeys(gap.method for gap in gaps if gap)) or "-"
 
 
 def _named(row: Row) -> tuple[str, str]:
@@ -75,7 +81,8 @@ def _named(row: Row) -> tuple[str, str]:
 
 
 def _closing(rows: Sequence[Row]) -> str:
-    unproved = sum(not row.gap.certified for row in rows)
+    gaps = [row.gap for row in rows if row.gap]
+    unproved = sum(not gap.certified for gap in gaps)
     if unproved:
-        return f"{unproved} of {len(rows)} gaps are estimates; the others are proved within ±."
+        return f"{unproved} of {len(gaps)} gaps are estimates; the others are proved within ±."
     return "Each gap is proved to be within ± of what is shown, truncation, rounding and all."

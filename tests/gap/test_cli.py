@@ -318,3 +318,31 @@ def strange(folder):
         "huge": np.array([1e200, 1.0]),
     }.items():
         np.save(f"{name}.npy", array)
+
+
+@pytest.mark.parametrize("columns", ["200", "80"])
+def test_a_gap_that_no_double_holds_does_not_cost_the_others(monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    np.save("large.npy", np.full(30, 100.0))
+    words = ("--weights", "large.npy", "--rates", "0.5", "--json", "gap.json", "--plot", "gap.svg")
+    done = gap(*words, "--activations", "exp,relu")
+    assert done.exit_code == 2 or isinstance(done.exception, ds.UsageError)
+    table = cells(done.stdout)
+    assert table["exp", 0.5].count("answer") in (1, 2)
+    assert table["relu", 0.5][-1] != "-"
+    of_exp, of_relu = rows_of()["rows"][0], rows_of()["rows"][-1]
+    assert "double" in of_exp["error"]
+    assert (
+        of_relu["value"]
+        == ds.gap.neuron(
+            "relu", np.full(30, 100.0), np.ones(30), rate=0.5, strategy="test-scaled"
+        ).value
+    )
+    assert Path("gap.svg").exists()
+
+
+def test_where_nothing_has_an_answer_there_is_no_table():
+    np.save("large.npy", np.full(30, 100.0))
+    done = gap("--weights", "large.npy", "--activations", "exp")
+    assert isinstance(done.exception, ds.UsageError)
+    assert not done.stdout
