@@ -107,7 +107,7 @@ def length_for(unit: Unit, kernel: Kernel, allowed: float) -> float:
     """A length for which the aliases are at most `allowed`, the least of some (lemma 5.4)."""
     rates, aliases = _aliases(kernel)
     lengths = (log_moment(unit, rates) + (aliases - math.log(allowed))) / rates
-    return max(1.0, (abs(unit.mean) + float(lengths.min())) * SLACK)
+    return max((abs(unit.mean) + float(lengths.min())) * SLACK, 1.0)
 
 
 @lru_cache(maxsize=16)

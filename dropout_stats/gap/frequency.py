@@ -26,6 +26,7 @@ ENDS = 80.0  # lemma 4.1: of the factors and of the centring, in units of UNIT
 JOIN = 6.0  # lemma 4.2: of one product
 _CHUNK = 1 << 15
 _TABLED = 40  # frequencies from which tables pay
+_LARGEST_TABLE = 1 << 20
 
 
 class Weighted(NamedTuple):
@@ -62,9 +63,10 @@ def excess(unit: Weighted, t: Floats) -> Excess:
 
 
 def _factors(unit: Weighted, t: Floats) -> Iterator[Complexes]:
-    """All factors less 1, of shape (steps, frequencies), in blocks that a cache holds."""
+    """All factors less 1, of shape (steps, frequencies), in blocks of some frequencies."""
     together = max(1, _CHUNK // max(1, len(unit.steps)))
-    if len(t) >= _TABLED and (t == t[0] * (2.0 * np.arange(len(t)) + 1)).all():
+    pays = len(t) >= _TABLED and len(unit.steps) * math.isqrt(len(t)) <= _LARGEST_TABLE
+    if pays and (t == t[0] * (2.0 * np.arange(len(t)) + 1)).all():
         yield from _tabled(unit, t, together)
         return
     for start in range(0, max(1, len(t)), together):  # no frequencies are one empty block

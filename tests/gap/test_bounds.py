@@ -145,6 +145,19 @@ def test_few_sines_are_as_good_as_many(number, chance):
     assert off.max() > 0
 
 
+def test_many_steps_take_no_large_tables():
+    """The peak is of the order of some blocks, whatever the number of steps and frequencies."""
+    import tracemalloc
+
+    n, number = 70_000, 400
+    unit = Weighted(np.linspace(1e-5, 1e-3, n), np.full(n, 0.3), np.ones(n))
+    tracemalloc.start()
+    excess(unit, 0.125 * (2.0 * np.arange(number) + 1))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 16 * n * 10
+
+
 def test_an_excursion_of_many_inputs_is_bounded():
     """A binomial law, whose tails Hoeffding's bound is nearly sharp for."""
     unit = layer_of(np.ones(400), np.ones(400), 0.0, 0.5, "test-scaled").unit()
