@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,36 +10,56 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from dropout_stats.adapters.jax_model import heard, look_into
+from dropout_stats.adapters.jax_model import heard, look_into, renewed
 from dropout_stats.adapters.looking import Inside
+from dropout_stats.laws import AnyLaw, Inverted
 
 _MODES = ("deterministic", "use_running_average")
 
 
-def inside(model: Any, *inputs: Any, **named: Any) -> Inside:
+def inside(
+    model: Any,
+    *inputs: Any,
+    training: Mapping[str, Any] | None = None,
+    evaluation: Mapping[str, Any] | None = None,
+    **named: Any,
+) -> Inside:
     """Make a target of each dropout of a model.
 
     The model is called as `model(*inputs, **named)`, after `model.train()` or `model.eval()`, and
-    the input of one dropout is replaced on the way. A layer that is called several times is judged
-    at its first call.
+    the input of one dropout is replaced on the way. Keys among its arguments are new ones in each
+    pass. A layer that is called several times is judged at its first call.
 
     Args:
-        model: an `nnx.Module`; afterwards it is in the mode in which it was.
+        model: an `nnx.Module`; afterwards it is in the mode and the state in which it was.
         *inputs: what it is called with.
-        **named: more of it, by name; `rngs=` too.
+        training: more of it in a training pass, where arguments select the mode.
+        evaluation: likewise in an evaluation pass.
+        **named: more of it in both, by name.
 
     Raises:
-        HarnessError: the model holds no dropout, or calls it inside a transformation.
+        HarnessError: the model holds no dropout, or calls one in a mode that nobody said how to
+            select.
 
     """
-    return look_into(_Model(model, inputs, named), "a function (x, rate, key) of your own")
+    modes = {True: {**named, **(training or {})}, False: {**named, **(evaluation or {})}}
+    is_told = training is not None or evaluation is not None
+    before = jax.tree.map(lambda value: value, nnx.state(model))
+    try:
+        return look_into(
+            _Model(model, inputs, modes, is_told), "a function (x, rate, key) of your own"
+        )
+    finally:
+        nnx.update(model, before)
 
 
 class _Model:
     """An NNX model and what it is called with."""
 
-    def __init__(self, model: Any, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
-        self.model, self._inputs, self._named = model, inputs, named
+    def __init__(
+        self, model: Any, inputs: tuple[Any, ...], named: dict[bool, dict[str, Any]], is_told: bool
+    ) -> None:
+        self.model, self._inputs, self._named, self.is_told = model, inputs, named, is_told
         modules = {_name(path): module for path, module in nnx.iter_modules(model)}
         self._dropouts = {n: m for n, m in modules.items() if isinstance(m, nnx.Dropout)}
         norms = {n: m for n, m in modules.items() if isinstance(m, nnx.BatchNorm)}
@@ -47,36 +67,48 @@ class _Model:
         self._with_modes = [m for m in modules.values() if any(hasattr(m, a) for a in _MODES)]
         self.norms = tuple(norms)
         self.rates = {name: float(layer.rate) for name, layer in self._dropouts.items()}
+        self._seed, self._passes = 0, 0
 
     def seed(self, number: int) -> None:
+        self._seed, self._passes = number, 0
+        given = jax.tree_util.tree_leaves((self._inputs, self._named), is_leaf=_is_node)
         streams = [
             stream
-            for root in (self.model, *self._named.values())
-            if isinstance(root, (nnx.Module, nnx.Rngs, nnx.RngStream))
+            for root in (self.model, *filter(_is_node, given))
             for _, stream in nnx.iter_graph(root)
             if isinstance(stream, nnx.RngStream)
         ]
         for place, stream in enumerate(streams):
-            key = jax.random.fold_in(jax.random.key(number), place)
-            shape = stream.key[...].shape
-            stream.key[...] = jax.random.split(key, shape) if shape else key
+            before = stream.key[...]
+            key = jax.random.fold_in(
+                jax.random.key(number, impl=jax.random.key_impl(before)), place
+            )
+            stream.key[...] = jax.random.split(key, before.shape) if before.shape else key
             stream.count[...] = jnp.zeros_like(stream.count[...])
 
     def call(self, *, training: bool, traced: bool) -> None:
+        self._passes += 1
+        given = (self._inputs, self._named[training])
+        inputs, named = renewed(given, self._seed, self._passes, is_leaf=_is_node)
         with self._heard():
             if traced:  # a trace must not change what is outside of it
-                named = {name: _cloned(value) for name, value in self._named.items()}
-                self._pass(nnx.clone(self.model), named, training=training)
+                inputs, named = jax.tree_util.tree_map(_cloned, (inputs, named), is_leaf=_is_node)
+                self._pass(nnx.clone(self.model), inputs, named, training=training)
             else:
                 with self._restored():
-                    self._pass(self.model, self._named, training=training)
+                    self._pass(self.model, inputs, named, training=training)
 
-    def _pass(self, model: Any, named: dict[str, Any], *, training: bool) -> None:
+    def _pass(
+        self, model: Any, inputs: tuple[Any, ...], named: dict[str, Any], *, training: bool
+    ) -> None:
         (model.train if training else model.eval)()
-        model(*self._inputs, **named)
+        model(*inputs, **named)
 
-    def shared_axes(self, name: str) -> tuple[int, ...]:
-        return tuple(self._dropouts[name].broadcast_dims)
+    def law(self, name: str, ndim: int) -> AnyLaw | None:
+        layer = self._dropouts[name]
+        if type(layer).__call__ is not nnx.Dropout.__call__:
+            return None
+        return Inverted(unit=tuple(axis % ndim for axis in layer.broadcast_dims) or "element")
 
     @contextmanager
     def _heard(self) -> Iterator[None]:
@@ -112,5 +144,9 @@ def _name(path: tuple[Any, ...]) -> str:
     return ".".join(map(str, path))
 
 
+def _is_node(value: Any) -> bool:
+    return isinstance(value, (nnx.Module, nnx.Rngs, nnx.RngStream))
+
+
 def _cloned(value: Any) -> Any:
-    return nnx.clone(value) if isinstance(value, (nnx.Rngs, nnx.RngStream)) else value
+    return nnx.clone(value) if _is_node(value) else value

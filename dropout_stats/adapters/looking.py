@@ -23,6 +23,8 @@ class Inside:
         unused: those that it holds and does not call.
         shifted: batch normalisations that come after one that drops: their running variance is that
             of training, which is another one in evaluation (`dropout_stats.batchnorm`).
+        mapped: dropouts that it calls inside a transformation such as `jax.vmap`, where an input
+            cannot be replaced: they are not judged.
 
     """
 
@@ -30,6 +32,7 @@ class Inside:
     idle: tuple[str, ...]
     unused: tuple[str, ...]
     shifted: tuple[str, ...]
+    mapped: tuple[str, ...] = ()
 
 
 def after_a_dropout(

@@ -14,7 +14,7 @@ import torch
 from dropout_stats import dtypes
 from dropout_stats.adapters.bridge import Bridge, declared_law, wrapper_of
 from dropout_stats.adapters.torch_layers import ReadOut, read_out_of
-from dropout_stats.adapters.torch_packages import declared, filled
+from dropout_stats.adapters.torch_packages import Declared, declared, filled
 from dropout_stats.callables import underlying
 from dropout_stats.conventions import Conventions
 from dropout_stats.errors import HarnessError, UsageError
@@ -87,9 +87,9 @@ def adapt(
         return _read(read_out, name, device)
     if target is torch.native_dropout:
         target = native_dropout
-    is_others = declared(target) is not None
-    law, conventions = _declared_by(target, name)
-    target = filled(target)
+    others = declared(target, name)
+    law, conventions = _declared_by(target, name, others)
+    target = filled(target, others)
     if law and device == "cpu" and not compile:
         # Draws of the default generator hold its lock; a graph's first calls are another matter.
         conventions = replace(conventions, threads="independent")
@@ -99,7 +99,7 @@ def adapt(
         conventions = _with_rows(conventions, law)
     bridge = _bridge(device, conventions, lanes=not compile and not wrap)
     bridge = replace(bridge, wrapper=wrapper_of(wrap, _WRAPPERS))
-    if is_others or target is native_dropout:
+    if others or target is native_dropout:
         bridge = replace(bridge, lanes=None)  # vmap refuses noise that is drawn in place
     if isinstance(target, type) and issubclass(target, torch.autograd.Function):
         target = _applied(target)
@@ -131,10 +131,11 @@ def native_dropout(x: torch.Tensor, p: float, training: bool = True) -> Any:
 native_dropout.__module__ = "torch"
 
 
-def _declared_by(target: Any, name: str) -> tuple[AnyLaw | None, Conventions]:
-    other = declared(target)
-    if other:
-        return other.law, other.over(_CONVENTIONS)
+def _declared_by(
+    target: Any, name: str, others: Declared | None
+) -> tuple[AnyLaw | None, Conventions]:
+    if others:
+        return others.law, others.over(_CONVENTIONS)
     law = declared_law(target, "torch", LAWS, name)
     if law is None:
         return None, _UNDECLARED

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from dropout_stats.conventions import Conventions
+from dropout_stats.errors import HarnessError
 from dropout_stats.laws.reading import Array
 
 # How small |z| must be for tanh z to be z in each type.
@@ -68,6 +69,11 @@ class ReadOut(NamedTuple):
 
         def call(x: Array, rate: float, *, training: bool) -> Noise:
             dtype = getattr(torch, x.dtype.name)
+            if dtype not in _LINEAR or x.ndim != self.ndim:
+                raise HarnessError(
+                    f"the noise of this layer is read in float32 or float64, of {self.ndim} "
+                    f"dimensions; asked for {x.dtype.name} of shape {x.shape}"
+                )
             return self.read(Call(x.shape, rate, training, dtype, device))
 
         def train(x: Array, rate: float, training: bool = True) -> Array:
@@ -96,7 +102,7 @@ def _array(noise: torch.Tensor) -> Array:
 
 def read_out_of(target: Any) -> ReadOut | None:
     """How the noise of a layer or function of PyTorch is read; None for everything else."""
-    return _KNOWN.get(target) if isinstance(target, type) or callable(target) else None
+    return next((read for known, read in _KNOWN.items() if known is target), None)
 
 
 def _function(call: Call) -> Noise:
@@ -156,10 +162,13 @@ def _attention_layer(
 
 
 def _recurrent(kind: Any, call: Call) -> Noise:
-    """Two layers that hand small inputs on as they are: unit matrices, no memory, gates open."""
-    features = call.shape[-1]
-    network = _recurrent_layers(kind, features, call.rate, call.dtype, call.device)
-    small = 2.0 ** math.floor(math.log2(_LINEAR[call.dtype] * (1 - call.rate or 1)))
+    """Two layers that hand small numbers on as they are: unit matrices, no memory, gates open.
+
+    Each adds one to what it is given, in units of `small`: what comes out is 2 m + 1, and something
+    else if it is not between the layers that the noise m is.
+    """
+    small = 2.0 ** math.floor(math.log2(_LINEAR[call.dtype] / 4 * (1 - call.rate or 1)))
+    network = _recurrent_layers(kind, call._replace(shape=call.shape[-1:], training=True), small)
     given = torch.full(call.shape, small, dtype=call.dtype, device=call.device).requires_grad_()
     output = network.train(call.training)(given)[0]
 
@@ -167,15 +176,20 @@ def _recurrent(kind: Any, call: Call) -> Noise:
         (found,) = torch.autograd.grad(output, given, torch.ones_like(output))
         return found
 
-    return Noise(output / small, backward)
+    return Noise((output / small - 1) / 2, backward)
 
 
 @lru_cache(maxsize=64)
-def _recurrent_layers(
-    kind: Any, features: int, rate: float, dtype: torch.dtype, device: str
-) -> torch.nn.RNNBase:
+def _recurrent_layers(kind: Any, call: Call, small: float) -> torch.nn.RNNBase:
+    (features,) = call.shape
     network: torch.nn.RNNBase = kind(
-        features, features, num_layers=2, dropout=rate, batch_first=True, dtype=dtype, device=device
+        features,
+        features,
+        num_layers=2,
+        dropout=call.rate,
+        batch_first=True,
+        dtype=call.dtype,
+        device=call.device,
     )
     gates = _GATES[kind]
     with torch.no_grad():
@@ -185,8 +199,8 @@ def _recurrent_layers(
                 part = parameter[place * features : (place + 1) * features]
                 if gate is None and name.startswith("weight_ih"):
                     part.copy_(torch.eye(features))
-                elif gate is not None and name.startswith("bias_ih"):
-                    part.fill_(gate)
+                elif name.startswith("bias_ih"):
+                    part.fill_(small if gate is None else gate)
     return network.requires_grad_(False)
 
 

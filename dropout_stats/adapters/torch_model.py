@@ -154,9 +154,12 @@ class _Place:
             name=f"{type(self.call.model).__name__}.{name}",
         )
 
-    def _law(self) -> AnyLaw:
-        """That of the nearest layer of PyTorch among its bases; a batch may be missing."""
-        name = next(base.__name__ for base in type(self.layer).__mro__ if base.__name__ in LAWS)
+    def _law(self) -> AnyLaw | None:
+        """That of a layer of PyTorch; a batch may be missing. A call of one's own has none."""
+        base = next(base for base in type(self.layer).__mro__ if base.__name__ in LAWS)
+        if type(self.layer).forward is not base.forward:  # type: ignore[attr-defined]
+            return None
+        name = base.__name__
         if self.given.ndim == NDIMS.get(name, 0) - 1:
             return Inverted(unit=tuple(range(1, self.given.ndim)))
         return LAWS[name]

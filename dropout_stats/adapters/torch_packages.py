@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from dropout_stats.conventions import Conventions, EvaluationGraph, InvalidRates, RateDomain
+from dropout_stats.errors import HarnessError
 from dropout_stats.laws import AnyLaw, DropBlock, Inverted, Law
 from dropout_stats.laws.sharing import Unit
 
@@ -121,17 +122,29 @@ DECLARED: dict[str, dict[str, Declared]] = {
 }
 
 
-def declared(target: Any) -> Declared | None:
-    """What a dropout of one of these packages declares; None for everything else."""
+def declared(target: Any, name: str) -> Declared | None:
+    """What a dropout of one of these packages declares; None for what is of another.
+
+    Raises:
+        HarnessError: it is of one of them, and what it declares is not known.
+
+    """
     package = str(getattr(target, "__module__", "")).partition(".")[0]
-    name = getattr(target, "__name__", "")
-    known = DECLARED.get(package, {})
-    return next((one for pattern, one in known.items() if fnmatchcase(name, pattern)), None)
+    if package not in DECLARED:
+        return None
+    known = DECLARED[package]
+    for pattern, one in known.items():
+        if fnmatchcase(getattr(target, "__name__", ""), pattern):
+            return one
+    raise HarnessError(
+        f"{name} is not one of {package}'s dropouts whose law is known to this version "
+        f"({', '.join(known)}). If one of the laws holds for it all the same, wrap it in a "
+        "function (x, rate) of your own and say which (--law)"
+    )
 
 
-def filled(target: Any) -> Any:
+def filled(target: Any, known: Declared | None) -> Any:
     """The class or function of units, with what it takes beside the rate."""
-    known = declared(target)
     if known and known.read_out:
         target = known.read_out(target)
     return functools.partial(target, **known.given) if known and known.given else target

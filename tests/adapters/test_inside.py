@@ -224,3 +224,18 @@ def test_a_layer_of_the_users_own_that_is_a_dropout_is_judged(batch):
     assert ds.check(target, **QUICK)["support.kept_value"].verdict == "fail"
     with pytest.raises(ds.HarnessError, match="hand over a"):
         ds.inside(torch.nn.Dropout, batch)
+
+
+@pytest.mark.framework("torch")
+def test_a_layer_with_a_call_of_its_own_is_held_to_no_law_of_its_base(batch):
+    """AllenNLP's variational dropout derives from PyTorch's, and shares its mask over time."""
+    import torch
+
+    class Variational(torch.nn.Dropout):
+        def forward(self, x):
+            mask = torch.nn.functional.dropout(torch.ones_like(x[:1]), self.p, self.training)
+            return x * mask
+
+    (target,) = ds.inside(torch.nn.Sequential(Variational(0.3)), batch).targets.values()
+    assert target.law is None
+    assert ds.check(target, ds.laws.Inverted(unit=(0,)), **QUICK).verdict == "pass"

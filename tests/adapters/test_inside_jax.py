@@ -147,7 +147,10 @@ def test_a_compiled_model_is_looked_into(models):
 
 
 def test_a_part_that_does_not_follow_into_evaluation_is_accused(models):
-    (target,) = ds.inside(models.AlwaysTraining(), models.batch).targets.values()
+    model = models.AlwaysTraining()
+    with pytest.raises(ds.HarnessError, match=r"training=dict\(...\), evaluation=dict\(...\)"):
+        ds.inside(model, models.batch)
+    (target,) = ds.inside(model, models.batch, training={}, evaluation={}).targets.values()
     report = ds.check(target, **QUICK)
     assert report["inference.deterministic"].verdict == "fail"
     assert report["rate.marginal"].verdict == "pass"
@@ -177,8 +180,120 @@ def test_what_shares_its_draws_is_judged_so_and_the_mode_stays(nnx):
 
 
 @pytest.mark.framework("equinox")
-def test_a_model_that_maps_is_handed_over_with_one_example(eqx):
+def test_a_dropout_that_is_mapped_is_named_and_not_judged(eqx):
     import jax.numpy as jnp
 
-    with pytest.raises(ds.HarnessError, match="inside a transformation such as"):
-        ds.inside(eqx.Mapped(), jnp.ones((4, 32)))
+    found = ds.inside(eqx.Mapped(), jnp.ones((4, 32)))
+    assert (found.mapped, found.targets) == (("drop",), {})
+
+
+def correct_models_of_nnx():
+    """Ordinary models, what each is called with beside the batch, and in each mode."""
+    import jax
+    from flax import nnx
+
+    class Model(nnx.Module):
+        def __init__(self):
+            self.drop = nnx.Dropout(0.3, rngs=nnx.Rngs(0))
+
+    class ByArgument(Model):
+        def __call__(self, x, deterministic=True):
+            return self.drop(x, deterministic=deterministic)
+
+    class TakesRngs(Model):
+        def __call__(self, x, rngs):
+            return self.drop(x, rngs=rngs)
+
+    class LeftOutByChance(Model):
+        def __call__(self, x):
+            return self.drop(x) if jax.random.bernoulli(self.drop.rngs(), 0.5) else x
+
+    class Untraceable(Model):
+        def __call__(self, x):
+            return float(self.drop(inputs=x).sum())
+
+    modes = {"training": {"deterministic": False}, "evaluation": {"deterministic": True}}
+    return {
+        "ByArgument": (ByArgument(), (), modes),
+        "AKey": (TakesRngs(), (), {"rngs": jax.random.key(5)}),
+        "Rngs": (TakesRngs(), (nnx.Rngs(5),), {}),
+        "LeftOutByChance": (LeftOutByChance(), (), {}),
+        "Untraceable": (Untraceable(), (), {}),
+    }
+
+
+def correct_models_of_eqx():
+    """The same of Equinox."""
+    import equinox as eqx
+    import jax
+
+    class Model(eqx.Module):
+        drop: eqx.nn.Dropout = eqx.nn.Dropout(0.3)
+
+    class ByArgument(Model):
+        def __call__(self, x, enable_dropout=False, key=None):
+            return self.drop(x, inference=not enable_dropout, key=key)
+
+    class TakesRng(Model):
+        def __call__(self, x, rng):
+            return self.drop(x=x, key=rng)
+
+    class Stateful(Model):
+        index: eqx.nn.StateIndex
+
+        def __init__(self):
+            self.drop = eqx.nn.Dropout(0.3)
+            self.index = eqx.nn.StateIndex(jax.numpy.zeros(()))
+
+        def __call__(self, x, state, *, key):
+            return self.drop(x, key=key), state.set(self.index, state.get(self.index) + 1)
+
+    class Attends(eqx.Module):
+        attention: eqx.nn.MultiheadAttention
+        drop: eqx.nn.Dropout
+
+        def __init__(self):
+            self.drop = eqx.nn.Dropout(0.3)
+            self.attention = eqx.nn.MultiheadAttention(2, 8, key=jax.random.key(0))
+
+        def __call__(self, x, *, key):
+            rows = x.reshape(-1, 8)
+            return self.drop(self.attention(rows, rows, rows), key=key)
+
+    stateful, state = eqx.nn.make_with_state(Stateful)()
+    modes = {"training": {"enable_dropout": True}, "evaluation": {"enable_dropout": False}}
+    return {
+        "ByArgument": (ByArgument(), (), modes),
+        "AKey": (TakesRng(), (jax.random.key(5),), {}),
+        "AKeyOfOldStyle": (TakesRng(), (), {"rng": jax.random.PRNGKey(5)}),
+        "Stateful": (stateful, (state,), {}),
+        "Attends": (Attends(), (), {}),
+    }
+
+
+@pytest.mark.framework("flax")
+@pytest.mark.parametrize("name", ["ByArgument", "AKey", "Rngs", "LeftOutByChance", "Untraceable"])
+def test_correct_models_of_nnx_are_not_accused(name, nnx):
+    model, inputs, named = correct_models_of_nnx()[name]
+    (target,) = ds.inside(model, nnx.batch, *inputs, **named).targets.values()
+    report = ds.check(target, **QUICK)
+    assert report.verdict == "pass", str(report)
+
+
+@pytest.mark.framework("equinox")
+@pytest.mark.parametrize("name", ["ByArgument", "AKey", "AKeyOfOldStyle", "Stateful", "Attends"])
+def test_correct_models_of_equinox_are_not_accused(name):
+    import jax.numpy as jnp
+
+    model, inputs, named = correct_models_of_eqx()[name]
+    (target,) = ds.inside(model, jnp.ones(2048), *inputs, **named).targets.values()
+    report = ds.check(target, **QUICK)
+    assert report.verdict == "pass", str(report)
+
+
+@pytest.mark.framework("flax")
+def test_looking_into_a_model_uses_up_none_of_its_keys(nnx):
+    model = nnx.Block()
+    before = int(model.drop.rngs.count[...])
+    ds.inside(model, nnx.batch)
+    assert int(model.drop.rngs.count[...]) == before

@@ -81,8 +81,9 @@ def test_what_one_package_refuses_and_the_other_does_not_is_declared(packages):
     assert ds.adapt("timm.layers:DropPath").conventions.invalid_rates == "unspecified"
 
 
-def test_what_else_they_have_is_held_to_nothing_of_theirs(packages):
-    assert ds.adapt("timm.layers:PatchDropout").law is None
+def test_what_else_they_have_is_refused(packages):
+    with pytest.raises(ds.HarnessError, match="not one of timm's dropouts whose law is known"):
+        ds.adapt("timm.layers:PatchDropout")
 
 
 def test_blocks_are_declared_as_the_packages_draw_them():
