@@ -90,7 +90,12 @@ class EightBitUniforms(Core):
         return np.asarray(self.rng.integers(0, 256, shape) / 256 > rate)
 
 
-@wrong(killed_by="rate.marginal", diagnosis="an 8-bit threshold", resolution=2.0**-10)
+@wrong(
+    "jwohlwend/boltz#553",
+    killed_by="rate.marginal",
+    diagnosis="an 8-bit threshold",
+    resolution=2.0**-10,
+)
 class FloorOfAShortSum(Core):
     """The mask is the floor of keep_prob plus a uniform, both in 8 bits: it is 2 now and then."""
 

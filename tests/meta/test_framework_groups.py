@@ -15,7 +15,9 @@ INSTALLED_AS = {
     "paddle": "paddlepaddle",
     "tensorflow": "tensorflow-cpu",
 }
-ALSO_NEEDED = {"setuptools"}  # by paddle, which does not say so
+# By paddle, which does not say so; and Keras, whose tests are run on its other backends, too.
+ALSO_INSTALLED = {"paddle": {"setuptools"}, "jax": {"keras"}}
+STAND_ON_TORCH = ("torch_geometric", "transformers")
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ NOT_INSTALLED = "@framework('torch')\ndef test_it(): pass"
 
 def test_every_framework_with_an_adapter_is_in_one_group():
     named = [name for group in GROUPS.values() for name in group]
-    assert sorted(named) == sorted(FRAMEWORKS)
+    assert sorted(named) == sorted([*FRAMEWORKS, *STAND_ON_TORCH])
 
 
 def test_every_group_is_installed_and_run_by_ci():
@@ -49,10 +51,15 @@ def test_every_group_is_installed_and_run_by_ci():
     for line in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines():
         if line.startswith("group "):
             _, group, *packages = line.replace("'", "").split()
-            words[group] = set(packages) - ALSO_NEEDED
+            words[group] = set(packages) - ALSO_INSTALLED.get(group, set())
     assert words == {
         group: {INSTALLED_AS.get(name, name) for name in names} for group, names in GROUPS.items()
     }
+
+
+def test_keras_is_judged_on_each_backend():
+    lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert {"keras_on jax", "keras_on tensorflow", "export KERAS_BACKEND=torch"} <= set(lines)
 
 
 def test_a_test_of_frameworks_that_no_group_has_stops_every_run(outcome):
