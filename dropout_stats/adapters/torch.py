@@ -140,7 +140,9 @@ def _declared_by(
     if law is None:
         return None, _UNDECLARED
     if target is native_dropout:
-        return law, replace(_CONVENTIONS, evaluation_graph="unspecified")  # it makes a mask
+        # It makes a mask in evaluation, and checks the rate on a processor alone.
+        held = replace(_CONVENTIONS, evaluation_graph="unspecified", invalid_rates="unspecified")
+        return law, held
     ndim = NDIMS.get(target.__name__)
     return law, replace(_CONVENTIONS, ndims=(ndim, ndim)) if ndim else _CONVENTIONS
 

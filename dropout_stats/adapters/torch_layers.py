@@ -7,7 +7,8 @@ multiplier for each unit. The gradient is read in the same way, from the backwar
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -18,6 +19,24 @@ from dropout_stats.conventions import Conventions
 from dropout_stats.errors import HarnessError
 from dropout_stats.laws.reading import Array
 
+# Whether products of float32 may be rounded to fewer bits; before PyTorch 2.9 there was one switch
+# for each library.
+_SWITCHES = (
+    [
+        (library, "fp32_precision", "ieee")
+        for library in (
+            torch.backends.cuda.matmul,
+            torch.backends.cudnn.rnn,
+            torch.backends.mkldnn.matmul,
+            torch.backends.mkldnn.rnn,
+        )
+    ]
+    if hasattr(torch.backends.cudnn, "rnn")
+    else [
+        (library, "allow_tf32", False)
+        for library in (torch.backends.cuda.matmul, torch.backends.cudnn)
+    ]
+)
 # How small |z| must be for tanh z to be z in each type.
 _LINEAR = {torch.float32: 2.0**-13, torch.float64: 2.0**-27}
 _OPEN, _SHUT = 1000.0, -1000.0  # of a gate: its sigmoid is 1 or 0
@@ -76,9 +95,11 @@ class ReadOut(NamedTuple):
                 )
             return self.read(Call(x.shape, rate, training, dtype, device))
 
+        @_exactly()
         def train(x: Array, rate: float, training: bool = True) -> Array:
             return np.asarray(x * _array(call(x, rate, training=training).forward))
 
+        @_exactly()
         def vjp(x: Array, dy: Array, rate: float) -> tuple[Array, Array]:
             noise = call(x, rate, training=True)
             return x * _array(noise.forward), dy * _array(noise.backward())
@@ -94,6 +115,19 @@ class ReadOut(NamedTuple):
             rate_argument=conventions.rate_argument,
             randomness=conventions.randomness,
         )
+
+
+@contextmanager
+def _exactly() -> Iterator[None]:
+    """Products in full precision: multipliers of fewer bits would look wrong."""
+    held = [getattr(library, name) for library, name, _ in _SWITCHES]
+    for library, name, full in _SWITCHES:
+        setattr(library, name, full)
+    try:
+        yield
+    finally:
+        for (library, name, _), value in zip(_SWITCHES, held, strict=True):
+            setattr(library, name, value)
 
 
 def _array(noise: torch.Tensor) -> Array:

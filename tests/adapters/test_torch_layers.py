@@ -31,6 +31,36 @@ def test_the_noise_inside_a_layer_conforms(spec):
         assert report[check].verdict == "pass"
 
 
+@pytest.fixture
+def rounded_products():
+    import torch
+
+    held = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    yield
+    torch.set_float32_matmul_precision(held)
+
+
+@pytest.mark.usefixtures("rounded_products")
+def test_a_layer_is_read_in_full_precision_whatever_is_set(monkeypatch):
+    import torch
+
+    attend, seen = torch.nn.functional.scaled_dot_product_attention, []
+
+    def looking(*args, **kwargs):
+        libraries = torch.backends.cuda, torch.backends.mkldnn
+        seen.extend(library.matmul.fp32_precision for library in libraries)
+        seen.append(torch.backends.cudnn.rnn.fp32_precision)
+        return attend(*args, **kwargs)
+
+    target = ds.adapt("torch.nn.functional:scaled_dot_product_attention")
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", looking)
+    target.train(np.ones((2, 2, 4, 4), np.float32), 0.5)
+    assert set(seen) == {"ieee"}
+    assert torch.get_float32_matmul_precision() == "medium"
+    assert torch.backends.cudnn.allow_tf32
+
+
 def test_native_dropout_conforms():
     report = ds.check("torch:native_dropout", **QUICK)
     assert report.verdict == "pass", str(report)

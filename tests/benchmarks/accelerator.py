@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from importlib import metadata
 from typing import Any, NamedTuple
 
@@ -50,18 +51,9 @@ class Outcome(NamedTuple):
 # Torch: its own layers and functions
 
 
-def torch_layer(
-    name: str, fails: str | None = None, *, compiled: bool = False, options: Any = None
-) -> Case:
-    return Case(
-        lambda device: ds.adapt(f"torch.nn:{name}", device=device, compile=compiled),
-        fails,
-        options or {},
-    )
-
-
-def torch_function(name: str, fails: str | None = None) -> Case:
-    return Case(lambda device: ds.adapt(f"torch.nn.functional:{name}", device=device), fails)
+def adapted(spec: str, fails: str | None = None, *, options: Any = None, **adapter: Any) -> Case:
+    """A dropout of torch, or of a package that stands on it, through the adapter."""
+    return Case(lambda device: ds.adapt(spec, device=device, **adapter), fails, options or {})
 
 
 def torch_user_function(make: Callable[[str], Any]) -> Callable[[str], ds.Target]:
@@ -81,12 +73,6 @@ def torch_user_function(make: Callable[[str], Any]) -> Callable[[str], ds.Target
         return ds.Target(train=train, seed=torch.manual_seed, conventions=held)
 
     return build
-
-
-def native(device: str) -> Any:
-    import torch
-
-    return lambda x, rate: torch.native_dropout(x, rate, True)[0]
 
 
 def graphed(device: str) -> Any:
@@ -114,6 +100,20 @@ def graphed(device: str) -> Any:
         return y.clone()
 
     return call
+
+
+def replayed(device: str) -> Any:
+    """A compiled kernel in a CUDA graph, which is what this mode of the compiler makes."""
+    import torch
+
+    torch._dynamo.config.recompile_limit = 10_000
+    torch._dynamo.config.fail_on_recompile_limit_hit = True
+
+    @torch.compile(mode="reduce-overhead")
+    def kernel(x: Any, rate: float) -> Any:
+        return torch.nn.functional.dropout(x, rate)
+
+    return lambda x, rate: kernel(x, rate).clone()  # the next replay writes into the same memory
 
 
 def fused(device: str) -> Any:
@@ -166,6 +166,8 @@ def recurrent(device: str) -> ds.Target:
     """What is between two layers that hand positive inputs on as they are."""
     import torch
 
+    from dropout_stats.adapters.torch import to_array, to_tensor
+
     torch.backends.cudnn.rnn.fp32_precision = "ieee"  # else the products are rounded
     torch.backends.cuda.matmul.allow_tf32 = False
     built: dict[Any, Any] = {}
@@ -187,14 +189,23 @@ def recurrent(device: str) -> ds.Target:
     def passed(x: Any, rate: float, training: bool) -> Any:
         network = layers(x.shape[-1], rate).train(training)
         with torch.no_grad():
-            return network(torch.from_numpy(np.abs(x)).to(device))[0].cpu().numpy() * np.sign(x)
+            positive = to_tensor(np.abs(x), device)
+            return to_array(network.to(positive.dtype)(positive)[0]) * np.sign(x)
 
     return ds.Target(
         train=lambda x, rate: passed(x, rate, training=True),
         evaluate=lambda x, rate: passed(x, rate, training=False),
         seed=torch.manual_seed,
-        conventions=ds.Conventions(shapes=((64, 32, 64),)),
+        conventions=ds.Conventions(dtypes=HALF_AND_SINGLE, shapes=((64, 32, 64),)),
     )
+
+
+def encoder_layer(device: str) -> ds.Target:
+    """One dropout of a layer that has four, as it is called there."""
+    import torch
+
+    layer = torch.nn.TransformerEncoderLayer(64, 4, 128, dropout=0.1, batch_first=True).to(device)
+    return ds.inside(layer, torch.randn(16, 32, 64, device=device)).targets["dropout1"]
 
 
 def cudnn_attention(device: str) -> ds.Target:
@@ -234,9 +245,21 @@ def triton_kernel(*, blocks_differ: bool = True, vary: bool = True) -> Callable[
     return make
 
 
+def triton_layer(name: str) -> Callable[[str], ds.Target]:
+    """A function with a backward pass, which draws its seeds from torch's generator."""
+
+    def build(device: str) -> ds.Target:
+        import triton_kernels
+
+        target = ds.adapt(getattr(triton_kernels, name), device=device)
+        held = replace(target.conventions, dtypes=HALF_AND_SINGLE, ndims=(1, 4))
+        return replace(target, conventions=held)
+
+    return build
+
+
 def unseeded(build: Callable[[str], ds.Target]) -> Callable[[str], ds.Target]:
     """The same, for kernels that have a generator of their own."""
-    from dataclasses import replace
 
     def built(device: str) -> ds.Target:
         target = build(device)
@@ -285,25 +308,72 @@ def jitted(implementation: str) -> Callable[[str], ds.Target]:
     return build
 
 
+def of_jax(spec: str, wrap: str = "") -> Callable[[str], ds.Target]:
+    """A dropout on JAX's arrays, which JAX puts where it wants."""
+    return lambda device: ds.adapt(spec, **({"wrap": wrap} if wrap else {}))
+
+
+def nnx_block(device: str) -> ds.Target:
+    """A dropout in a model."""
+    import jax
+    from flax import nnx
+
+    class Block(nnx.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            rngs = nnx.Rngs(0)
+            self.into, self.out = nnx.Linear(32, 64, rngs=rngs), nnx.Linear(64, 32, rngs=rngs)
+            self.drop = nnx.Dropout(0.2, rngs=rngs)
+
+        def __call__(self, x: Any) -> Any:
+            return self.out(self.drop(nnx.relu(self.into(x))))
+
+    return ds.inside(Block(), jax.random.normal(jax.random.key(0), (128, 32))).targets["drop"]
+
+
 HALVES = ("float16", "bfloat16")
+SINGLE = {"dtypes": ["float32"]}
 # What docs/findings says of the versions that were judged there.
 REUSES_DRAWS = "calls.previous"
 SHARES_ROWS = "dependence.axes"
+SHORT_SUM = "rate.marginal"
 CASES: dict[str, Case] = {
-    "torch Dropout": torch_layer("Dropout", REUSES_DRAWS),
-    **{f"torch {n}": torch_layer(n) for n in ("Dropout1d", "Dropout2d", "Dropout3d")},
-    **{f"torch {n}": torch_layer(n) for n in ("AlphaDropout", "FeatureAlphaDropout")},
+    "torch Dropout": adapted("torch.nn:Dropout", REUSES_DRAWS),
+    **{f"torch {n}": adapted(f"torch.nn:{n}") for n in ("Dropout1d", "Dropout2d", "Dropout3d")},
+    **{f"torch {n}": adapted(f"torch.nn:{n}") for n in ("AlphaDropout", "FeatureAlphaDropout")},
     # Each rate, type and kind of pass is compiled.
-    "torch Dropout, compiled": torch_layer("Dropout", compiled=True, options=COMPILED),
-    "torch functional dropout": torch_function("dropout", REUSES_DRAWS),
-    "torch native_dropout": Case(torch_user_function(native), REUSES_DRAWS),
+    "torch Dropout, compiled": adapted("torch.nn:Dropout", compile=True, options=COMPILED),
+    **{
+        f"torch Dropout, {wrap}": adapted("torch.nn:Dropout", wrap=wrap, options=SINGLE)
+        for wrap in ("checkpoint", "vmap", "export", "autocast")
+    },
+    "torch functional dropout": adapted("torch.nn.functional:dropout", REUSES_DRAWS),
+    "torch native_dropout": adapted("torch:native_dropout", REUSES_DRAWS),
     "torch CUDA graph": Case(torch_user_function(graphed), REUSES_DRAWS),
     "torch bias, dropout, residual, compiled": Case(torch_user_function(fused), options=COMPILED),
+    "torch compiled into CUDA graphs": Case(torch_user_function(replayed), options=COMPILED),
     "torch attention, math": attention("MATH", HALF_AND_SINGLE),
     "torch attention, memory-efficient": attention("EFFICIENT_ATTENTION", HALF_AND_SINGLE),
     "torch attention, flash": attention("FLASH_ATTENTION", HALVES, "rate.marginal"),
     "torch attention, cuDNN": attention("CUDNN_ATTENTION", HALVES, SHARES_ROWS),
+    "torch attention, read out with its gradient": adapted(
+        "torch.nn.functional:scaled_dot_product_attention"
+    ),
+    **{
+        f"torch {n}, read out with its gradient": adapted(f"torch.nn:{n}")
+        for n in ("MultiheadAttention", "RNN", "GRU", "LSTM")
+    },
     "torch RNN, cuDNN, between layers": Case(recurrent, options={"skip": ["structure.values"]}),
+    "torch TransformerEncoderLayer, in a model": Case(encoder_layer, options={"rates": [0.1]}),
+    "torchvision StochasticDepth": adapted("torchvision.ops:StochasticDepth"),
+    "timm DropPath": adapted("timm.layers:DropPath"),
+    "Transformers SwinDropPath": adapted(
+        "transformers.models.swin.modeling_swin:SwinDropPath", SHORT_SUM
+    ),
+    "Transformers StableDropout": adapted("transformers.models.sew_d.modeling_sew_d:StableDropout"),
+    **{
+        f"PyTorch Geometric {n}": adapted(f"torch_geometric.utils:{n}")
+        for n in ("dropout_edge", "dropout_node", "mask_feature")
+    },
     # A seed is part of what is compiled there.
     "JAX attention, cuDNN": Case(
         cudnn_attention, SHARES_ROWS, {"resolution": 2.0**-6, "rates": [0.1]}
@@ -315,11 +385,22 @@ CASES: dict[str, Case] = {
     "Triton, one seed for all calls": Case(
         unseeded(torch_user_function(triton_kernel(vary=False))), "calls.repeated_mask"
     ),
+    "Triton, drawn again in the backward pass": Case(triton_layer("Dropout")),
+    "Triton, another mask in the backward pass": Case(
+        triton_layer("FreshBackwardDropout"), "gradient.same_noise"
+    ),
     "CuPy": Case(cupy_function),
     "JAX threefry, jitted": Case(jitted("threefry2x32")),
     "JAX rbg, jitted": Case(jitted("rbg")),
-    "Equinox Dropout": Case(lambda device: ds.adapt("equinox.nn:Dropout")),
-    "Flax NNX Dropout": Case(lambda device: ds.adapt("flax.nnx:Dropout")),
+    "Equinox Dropout": Case(of_jax("equinox.nn:Dropout")),
+    **{
+        f"Equinox Dropout, {wrap}": Case(of_jax("equinox.nn:Dropout", wrap), options=QUICK)
+        for wrap in ("jit", "vmap", "scan")
+    },
+    "Flax NNX Dropout": Case(of_jax("flax.nnx:Dropout")),
+    "Flax NNX Dropout, in a model": Case(nnx_block, options={"rates": [0.2]}),
+    "Flax Linen Dropout": Case(of_jax("flax.linen:Dropout")),
+    "Flax Linen attention": Case(of_jax("flax.linen:dot_product_attention_weights")),
 }
 
 
@@ -331,7 +412,7 @@ def judged(task: tuple[str, str, bool]) -> Outcome:
     expected = case.fails or "pass"
     try:
         report = ds.check(
-            case.build(device), seed=1, **{**case.options, **(QUICK if quick else {})}
+            case.build(device), seed=1, **{**(QUICK if quick else {}), **case.options}
         )
     except ImportError as error:
         return Outcome(name, expected, "not installed", str(error), "", 0.0, "")
@@ -363,7 +444,10 @@ def made_of(device: str) -> str:
     """Name the device and the versions of what runs on it."""
     import torch
 
-    names = ("numpy", "torch", "triton", "jax", "flax", "equinox", "cupy-cuda13x")
+    names = (
+        *("numpy", "torch", "triton", "torchvision", "timm", "transformers", "torch-geometric"),
+        *("jax", "flax", "equinox", "cupy-cuda13x"),
+    )
     found = {d.metadata["Name"].lower(): d.version for d in metadata.distributions()}
     on = torch.cuda.get_device_name(device) if device.startswith("cuda") else device
     return ", ".join([on, *(f"{name} {found[name]}" for name in names if name in found)])
@@ -372,7 +456,7 @@ def made_of(device: str) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description="Dropouts on a GPU.")
-    parser.add_argument("cases", nargs="?", default="*", help="pattern: these cases alone")
+    parser.add_argument("cases", nargs="*", default=["*"], help="patterns: these cases alone")
     parser.add_argument("--device", default="cuda", help="torch's word for it")
     parser.add_argument("--quick", action="store_true", help="coarsely, at two rates")
     parser.add_argument("--workers", type=int, default=2, help="processes")
@@ -380,7 +464,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     print(made_of(options.device))
     rows = []
-    chosen = fnmatch.filter(CASES, options.cases)
+    chosen = [name for name in CASES if any(fnmatch.fnmatch(name, one) for one in options.cases)]
     for outcome in outcomes(chosen, options.device, options.quick, options.workers):
         rows.append(outcome)
         print(f"{outcome.case}: {outcome.verdict} ({outcome.seconds:.1f} s)", flush=True)

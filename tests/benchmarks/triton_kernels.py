@@ -39,8 +39,34 @@ def dropout(x: Any, rate: float, seed: int, *, blocks_differ: bool = True) -> An
         blocks_differ: whether a block of 1024 draws at its own offsets; else all draw one mask.
 
     """
+    x = x.contiguous()  # a call and its backward pass, in whatever order, draw at the same offsets
     y = torch.empty_like(x)
     grid = (triton.cdiv(x.numel(), _BLOCK),)
     if x.numel():
         _kernel[grid](x, y, x.numel(), 1 - rate, seed, blocks_differ, _BLOCK)
     return y
+
+
+class Dropout(torch.autograd.Function):  # type: ignore[misc]  # torch has no types here
+    """Dropout that keeps its seed and no mask: the backward pass draws the mask again."""
+
+    @staticmethod
+    def forward(context: Any, x: Any, rate: float) -> Any:
+        context.rate, context.seed = rate, _drawn()
+        return dropout(x, rate, context.seed)
+
+    @staticmethod
+    def backward(context: Any, dy: Any) -> Any:
+        return dropout(dy, context.rate, context.seed), None
+
+
+class FreshBackwardDropout(Dropout):
+    """The same, with a seed of its own in the backward pass."""
+
+    @staticmethod
+    def backward(context: Any, dy: Any) -> Any:
+        return dropout(dy, context.rate, _drawn()), None
+
+
+def _drawn() -> int:
+    return int(torch.randint(2**31, ()))
