@@ -50,6 +50,16 @@ class Failures:
             default=0.0,
         )
 
+    def estimates(self, patterns: Sequence[str]) -> set[float]:
+        """The numbers that the failures of these checks have to show."""
+        return {
+            result.evidence.estimate
+            for result in self.results
+            if result.evidence
+            and result.evidence.estimate is not None
+            and any(fnmatchcase(result.check, p) for p in patterns)
+        }
+
     def all_have_estimates(self, check: str) -> bool:
         """Whether each failure of a check has one number to show."""
         return all(

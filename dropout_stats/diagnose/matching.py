@@ -30,10 +30,16 @@ class Observed:
 
 
 def explaining(results: Sequence[Result], law: AnyLaw) -> list[Signature]:
-    """The signatures that explain everything that was observed, the simplest first."""
+    """The signatures that explain everything that was observed, the simplest first.
+
+    Of those that are one thing under this law the simplest is enough.
+    """
     observed = _observe(results)
     found = [s for s in _of(law) if _deviates(s, observed, law) and _explains(s, observed, law)]
-    return _simplest_first(found)
+    apart: dict[object, Signature] = {}
+    for signature in _simplest_first(found):
+        apart.setdefault(tuple(_expected(signature, law, o.rate) for o in observed), signature)
+    return list(apart.values())
 
 
 def partly_explaining(results: Sequence[Result], law: AnyLaw) -> list[Signature]:

@@ -8,6 +8,8 @@ from dropout_stats.diagnose.causes import COUNT, FACTORS, OTHERS, TORN
 from dropout_stats.diagnose.contexts import CONTEXTS, COUNTED, DRIFT, REPEATED
 from dropout_stats.diagnose.failures import Failures
 
+# Their estimate is the share of units that copy another.
+_COPIES = ("dependence.lag", "dependence.all_lags", "dependence.axes")
 _BY_DRAWS = ("rate.marginal", "moments.*", "randomness.*", "dependence.*", "calls.*")
 
 
@@ -40,17 +42,20 @@ def _strongest(failures: Failures) -> list[Cause]:
     """The contexts, that which predicts the masks best first.
 
     A drift shows late, when the count that varies with it has been decided: alone with that, it
-    leads. So do masks that come back, unless the count of new ones varies too much: then they are
-    few because their units share draws.
+    leads. Where units are copies of others in the same call, it is their shadow. Masks that come
+    back lead, too, unless the count of new ones varies too much: then they are few because their
+    units share draws.
     """
     varies = "calls.count_dispersion" in failures.checks
     others = {c for c in failures.checks if matches(c, COUNTED)} - set(DRIFT.checks)
     leads = {id(REPEATED): not varies, id(DRIFT): others <= {"calls.count_dispersion"}}
-    return sorted(
-        CONTEXTS,
-        key=lambda cause: (leads.get(id(cause), False), failures.strength(cause.checks)),
-        reverse=True,
-    )
+    shadow = DRIFT if 1.0 in failures.estimates(_COPIES) else None
+
+    def place(cause: Cause) -> tuple[bool, float]:
+        strength = 0.0 if cause is shadow else failures.strength(cause.checks)
+        return leads.get(id(cause), False), strength
+
+    return sorted(CONTEXTS, key=place, reverse=True)
 
 
 def _explained_by_exact(failures: Failures) -> set[str]:

@@ -104,7 +104,7 @@ def _read(result: Result) -> tuple[str, _Seen] | None:
 
 
 def _best(seen: Sequence[_Seen]) -> Grid | None:
-    """The grid inside every interval that is nearest to the shares; the coarser among equals."""
+    """The grid near every share that is nearest to all; the coarser among equals."""
     if not any(one.failed for one in seen):
         return None
     fitting = [grid for grid in GRIDS if _explains(grid, seen)]
@@ -112,7 +112,16 @@ def _best(seen: Sequence[_Seen]) -> Grid | None:
 
 
 def _explains(grid: Grid, seen: Sequence[_Seen]) -> bool:
-    return all(one.low <= grid.keep(one.rate) <= one.high for one in seen)
+    """Whether the grid lies in the middle of every interval.
+
+    The ends hold at every look at once, and are some six deviations from the share; a grid near one
+    of them is there by chance.
+    """
+    return all(
+        one.low <= grid.keep(one.rate) <= one.high
+        and abs(grid.keep(one.rate) - one.share) <= (one.high - one.low) / 3
+        for one in seen
+    )
 
 
 def _distance(grid: Grid, seen: Sequence[_Seen]) -> float:

@@ -17,6 +17,7 @@ from dropout_stats.zoo import (
     gradient,
     indirect,
     interface,
+    layers,
     limits,
     modes,
     noise,
@@ -49,6 +50,7 @@ _FAMILIES = (
     noise,
     indirect,
     choices,
+    layers,
 )
 _SPECIMENS = tuple(chain.from_iterable(specimens_of(family) for family in _FAMILIES))
 

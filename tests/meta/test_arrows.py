@@ -107,7 +107,17 @@ MAY_IMPORT = {
     "settings": {"conventions", "expected", "options", "values", "errors"},
     "parametrize": {"api", "laws", "options", "planning", "report", "results", "settling"},
     "pytest_plugin": {"parametrize", "settings", "errors"},
-    "zoo": {"api", "checks", "conventions", "laws", "report", "results", "target", "errors"},
+    "zoo": {
+        "api",
+        "checks",
+        "conventions",
+        "laws",
+        "readouts",
+        "report",
+        "results",
+        "target",
+        "errors",
+    },
     "specification": {"api", "checks", "errors", "laws", "references", "zoo"},
     "survey": {
         "adapters",
