@@ -42,8 +42,14 @@ _PACKAGES = {
 }
 # Packages whose functions name no framework; what their classes derive from is told by the bases.
 _STANDS_ON = {"timm": "torch", "torch_geometric": "torch", "torchvision": "torch"}
-# Frameworks whose models can be looked into, and what such a model has.
-_MODELS = {"torch": "named_modules", "equinox": "__call__", "flax": "eval"}
+# Models that can be looked into: their framework, what they have, and the module that does it.
+_MODELS = (
+    ("torch", "named_modules", "torch_model"),
+    ("equinox", "__call__", "equinox_model"),
+    ("flax", "eval", "flax_model"),
+    ("flax", "apply", "linen_model"),
+    ("keras", "weights", "keras_model"),
+)
 
 
 def adapt(target: object, *, framework: str | None = None, **options: Any) -> Target:
@@ -89,28 +95,33 @@ def inside(model: object, *inputs: Any, **options: Any) -> Any:
     """Make a target of each dropout inside a model.
 
     Args:
-        model: a `torch.nn.Module`, an `equinox.Module` or an `nnx.Module` of Flax.
+        model: a `torch.nn.Module`, an `equinox.Module`, an `nnx.Module` or a `linen.Module` of
+            Flax, or a `keras.Layer`, such as a model of Keras.
         *inputs: what the model is called with.
-        **options: more of it, by name; see `inside` of `torch_model`, `equinox_model` and
-            `flax_model` in `dropout_stats.adapters`.
+        **options: more of it, by name; see `inside` of `torch_model`, `equinox_model`,
+            `flax_model`, `linen_model` and `keras_model` in `dropout_stats.adapters`.
 
     Returns:
         `targets`: for each dropout that the model calls, by name; `idle`: names of those whose rate
         is 0 or 1; `unused`: names of those that it does not call; `shifted`: names of batch
-        normalisations that come after one that drops.
+        normalisations that come after one that drops; `mapped`: names of dropouts whose input a
+        transformation hides.
 
     Raises:
-        HarnessError: it is no such model, or holds no dropout.
+        HarnessError: it is no such model, cannot be called so, or holds no dropout.
 
     """
     framework = None if isinstance(model, type) else _framework_of(model)
-    if framework not in _MODELS or not hasattr(model, _MODELS[framework]):
+    known = (name for root, has, name in _MODELS if root == framework and hasattr(model, has))
+    adapter = next(known, None)
+    if adapter is None:
         raise HarnessError(
             f"{_name(model)} is no model whose layers can be looked into: hand over a "
-            "torch.nn.Module, an equinox.Module or a flax.nnx.Module, and what it is called with"
+            "torch.nn.Module, an equinox.Module, a flax.nnx.Module, a flax.linen.Module or a "
+            "keras.Model, and what it is called with"
         )
-    adapter = importlib.import_module(f"dropout_stats.adapters.{framework}_model")
-    return adapter.inside(model, *inputs, **options)
+    found = importlib.import_module(f"dropout_stats.adapters.{adapter}")
+    return found.inside(model, *inputs, **options)
 
 
 def _spec(target: object, framework: str | None, options: dict[str, Any]) -> str | None:

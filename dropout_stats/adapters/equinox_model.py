@@ -9,8 +9,9 @@ from typing import Any
 import equinox as eqx
 import jax
 
-from dropout_stats.adapters.jax_model import heard, look_into, renewed
-from dropout_stats.adapters.looking import Inside
+from dropout_stats.adapters.jax_model import ARRAYS, FUNCTION, heard, renewed
+from dropout_stats.adapters.listening import look_into
+from dropout_stats.adapters.looking import Inside, by_mode
 from dropout_stats.laws import AnyLaw, Inverted
 
 _LOOKED_AT = (eqx.nn.Dropout, eqx.nn.BatchNorm)
@@ -43,13 +44,15 @@ def inside(
             select.
 
     """
-    modes = {True: {**named, **(training or {})}, False: {**named, **(evaluation or {})}}
     is_told = training is not None or evaluation is not None
-    return look_into(_Model(model, inputs, modes, is_told), "a function (x, rate, key) of your own")
+    modes = by_mode(named, training, evaluation)
+    return look_into(_Model(model, inputs, modes, is_told), FUNCTION)
 
 
 class _Model:
     """An Equinox model and what it is called with."""
+
+    arrays = ARRAYS
 
     def __init__(
         self, model: Any, inputs: tuple[Any, ...], named: dict[bool, dict[str, Any]], is_told: bool
@@ -89,7 +92,7 @@ class _Model:
             named = {**named, "key": key}
         self._modes[training](*inputs, **named)
 
-    def law(self, name: str, ndim: int) -> AnyLaw | None:  # noqa: ARG002 - of any dimensions
+    def law(self, name: str, shape: tuple[int, ...]) -> AnyLaw | None:  # noqa: ARG002 - any
         is_own = self._kinds[name].__call__ is not eqx.nn.Dropout.__call__
         return None if is_own else Inverted()
 

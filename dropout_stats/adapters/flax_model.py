@@ -10,9 +10,10 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from dropout_stats.adapters.jax_model import heard, look_into, renewed
-from dropout_stats.adapters.looking import Inside
-from dropout_stats.laws import AnyLaw, Inverted
+from dropout_stats.adapters.jax_model import ARRAYS, FUNCTION, heard, law_of_flax, renewed
+from dropout_stats.adapters.listening import look_into
+from dropout_stats.adapters.looking import Inside, by_mode
+from dropout_stats.laws import AnyLaw
 
 _MODES = ("deterministic", "use_running_average")
 
@@ -42,19 +43,19 @@ def inside(
             select.
 
     """
-    modes = {True: {**named, **(training or {})}, False: {**named, **(evaluation or {})}}
     is_told = training is not None or evaluation is not None
+    modes = by_mode(named, training, evaluation)
     before = jax.tree.map(lambda value: value, nnx.state(model))
     try:
-        return look_into(
-            _Model(model, inputs, modes, is_told), "a function (x, rate, key) of your own"
-        )
+        return look_into(_Model(model, inputs, modes, is_told), FUNCTION)
     finally:
         nnx.update(model, before)
 
 
 class _Model:
     """An NNX model and what it is called with."""
+
+    arrays = ARRAYS
 
     def __init__(
         self, model: Any, inputs: tuple[Any, ...], named: dict[bool, dict[str, Any]], is_told: bool
@@ -104,11 +105,11 @@ class _Model:
         (model.train if training else model.eval)()
         model(*inputs, **named)
 
-    def law(self, name: str, ndim: int) -> AnyLaw | None:
+    def law(self, name: str, shape: tuple[int, ...]) -> AnyLaw | None:
         layer = self._dropouts[name]
         if type(layer).__call__ is not nnx.Dropout.__call__:
             return None
-        return Inverted(unit=tuple(axis % ndim for axis in layer.broadcast_dims) or "element")
+        return law_of_flax(layer.broadcast_dims, len(shape))
 
     @contextmanager
     def _heard(self) -> Iterator[None]:

@@ -57,7 +57,7 @@ _HALF = ("float16", "bfloat16")
 _UNDECLARED = Conventions(dtypes=("float32",), randomness="unspecified")
 
 
-class _Backend(NamedTuple):
+class Backend(NamedTuple):
     """The tensors below Keras."""
 
     to_native: Callable[[Any], Any]
@@ -74,7 +74,7 @@ def adapt(target: Any, name: str) -> Target:
     if getattr(target, "__name__", None) == "GaussianNoise" and _is_of_keras(target):
         raise HarnessError(_NO_RATE.format(name=name))
     law = declared_law(target, "keras", LAWS, name)
-    backend = _backend()
+    backend = backend_of_user()
     bridge = Bridge(
         to_native=backend.to_native,
         to_numpy=backend.to_numpy,
@@ -112,7 +112,7 @@ def _is_of_keras(target: Any) -> bool:
     return str(target.__module__).partition(".")[0] == "keras"
 
 
-def _conventions(dropout: str | None, backend: _Backend) -> Conventions:
+def _conventions(dropout: str | None, backend: Backend) -> Conventions:
     if dropout is None:
         return replace(_UNDECLARED, max_shapes=backend.max_shapes)
     declared = _DECLARED[dropout]
@@ -136,14 +136,14 @@ def _randomness(dropout: str) -> Any:
     return "global" if dropout == "Dropout" and keras.backend.backend() == "torch" else "owned"
 
 
-def _backend() -> _Backend:
+def backend_of_user() -> Backend:
     """The tensors of the backend; which one is up to the user (KERAS_BACKEND, keras.json)."""
     name = keras.backend.backend()
     if name == "torch":
         from dropout_stats.adapters import torch as on_torch
 
         # Keras moves it to the device of its own choice.
-        return _Backend(
+        return Backend(
             lambda x: keras.ops.convert_to_tensor(on_torch.to_tensor(x, "cpu")),
             on_torch.to_array,
             on_torch.vjp,
@@ -151,7 +151,7 @@ def _backend() -> _Backend:
     if name == "jax":
         from dropout_stats.adapters import jax as on_jax
 
-        return _Backend(
+        return Backend(
             keras.ops.convert_to_tensor,
             on_jax.to_numpy,
             on_jax.vjp,
@@ -161,7 +161,7 @@ def _backend() -> _Backend:
     if name == "tensorflow":
         from dropout_stats.adapters import tensorflow as on_tensorflow
 
-        return _Backend(
+        return Backend(
             lambda x: keras.ops.convert_to_tensor(x, dtype=x.dtype.name),
             on_tensorflow.to_numpy,
             on_tensorflow.vjp,

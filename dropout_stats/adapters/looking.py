@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
-from dropout_stats.errors import HarnessError
+from dropout_stats.errors import HarnessError, UsageError
 from dropout_stats.target import Target
 
 PASSES = 4  # to find out what a model calls
@@ -59,3 +61,37 @@ def require_some(rates: Mapping[str, float], model: object, function: str) -> No
             f"{type(model).__name__} holds no dropout layer; one that is a function is judged by "
             f"itself, e.g. {function}"
         )
+
+
+def by_mode(
+    named: Mapping[str, Any],
+    training: Mapping[str, Any] | None,
+    evaluation: Mapping[str, Any] | None,
+) -> dict[bool, dict[str, Any]]:
+    """The named arguments of a training pass (True) and of an evaluation pass (False).
+
+    Raises:
+        UsageError: one of the modes is no mapping, such as the flag of a framework.
+
+    """
+    for word, given in (("training", training), ("evaluation", evaluation)):
+        if not isinstance(given, Mapping | None):
+            raise UsageError(
+                f"{word}={given!r}: expected the arguments of such a pass, by name, e.g. "
+                f"{word}=dict(train={word == 'training'}); both passes are made, each in its mode"
+            )
+    return {True: {**named, **(training or {})}, False: {**named, **(evaluation or {})}}
+
+
+@contextmanager
+def first_pass(model: object, mode: str) -> Iterator[None]:
+    """Say of a model that cannot be called that it cannot."""
+    try:
+        yield
+    except HarnessError:
+        raise
+    except Exception as error:
+        raise HarnessError(
+            f"{type(model).__name__} could not be called with what was handed over: {mode} pass "
+            f"raised {type(error).__name__}: {error}"
+        ) from error

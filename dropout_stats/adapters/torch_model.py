@@ -15,6 +15,7 @@ from dropout_stats.adapters.looking import (
     TRIES,
     Inside,
     after_a_dropout,
+    first_pass,
     require_some,
 )
 from dropout_stats.adapters.torch import LAWS, NDIMS, to_array, to_tensor
@@ -107,7 +108,7 @@ def _first_inputs(call: _Call, layers: dict[str, torch.nn.Module]) -> dict[str, 
         for name, layer in layers.items()
     ]
     try:
-        with torch.random.fork_rng(), torch.no_grad():
+        with torch.random.fork_rng(), torch.no_grad(), first_pass(call.model, "a training"):
             for _ in range(PASSES):
                 call(training=True)
     finally:
