@@ -25,6 +25,7 @@ from dropout_stats.zoo import (
     repeats,
     scale,
     seeds,
+    several_values,
     units,
 )
 from dropout_stats.zoo.core import Core, TestScaledCore
@@ -47,6 +48,7 @@ _FAMILIES = (
     correct,
     units,
     noise,
+    several_values,
     indirect,
     choices,
 )
