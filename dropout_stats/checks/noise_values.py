@@ -94,7 +94,7 @@ class Values:
         return self.groups(place)[group].name
 
 
-def _described(values: Sequence[Value], counts: Vector) -> str:
+def _described(values: Sequence[Value], counts: Vector, verdict: Verdict) -> str:
     """How often each value was taken, those that are farthest off first where there are many."""
     total = max(1, int(counts.sum()))
 
@@ -110,10 +110,11 @@ def _described(values: Sequence[Value], counts: Vector) -> str:
     )
     more = f" and {len(values) - len(shown)} others" if len(values) > len(shown) else ""
     farthest = min(places, key=off)
-    way = "frequent" if counts[farthest] > total * values[farthest].chance else "rare"
+    way = ", too frequent" if counts[farthest] > total * values[farthest].chance else ", too rare"
+    way = way if verdict == "fail" else ""
     return (
         f"shares of the values among {int(counts.sum())} multipliers are {shares}{more}; the "
-        f"farthest off is {values[farthest].value:.7g}, too {way}"
+        f"farthest off is {values[farthest].value:.7g}{way}"
     )
 
 
@@ -136,7 +137,7 @@ def _explain(stream: Stream, verdict: Verdict) -> Finding:
     counts = seen.tables[0][0]
     reached = seen.resolution if math.isfinite(seen.resolution) else None
     evidence = Evidence(seen.units, log10_e=seen.log_e / math.log(10), resolution=reached)
-    said = _described(values, counts)
+    said = _described(values, counts, verdict)
     caught = f"A shift of {reached or 0:.2g} standard deviations"
     return _concluded(stream, verdict, said, caught, evidence)
 
