@@ -81,7 +81,11 @@ class Sampler:
                 if verdict != "inconclusive":
                     decided[check.id] = verdict
                     open_checks.remove(check)
-                    self._stream.close(check.id, dependent=check.dependence and verdict == "fail")
+                    self._stream.close(
+                        check.id,
+                        dependent=check.dependence and verdict == "fail",
+                        read_on=any(other.reads == check.id for other in open_checks),
+                    )
                     found[check.id] = self._explain(check, verdict)
             if "fail" in decided.values() and self._stream.calls >= self._enough:
                 self._stream.stopped = (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from dropout_stats import checks, dtypes
@@ -24,7 +24,7 @@ from dropout_stats.evidence.budget import Share, split
 from dropout_stats.evidence.dispersion import resolvable_factor
 from dropout_stats.evidence.repeats import chance_of_repeat, pool_excluded_by
 from dropout_stats.evidence.sizes import CONFORMING_FACTOR, cap, fixed_sample
-from dropout_stats.laws import AnyLaw
+from dropout_stats.laws import AnyLaw, SeveralValued, values_of
 from dropout_stats.laws.dependent import agreement
 from dropout_stats.laws.sharing import Sharing
 from dropout_stats.options import DEFAULT_RESOLUTION, Asked
@@ -189,7 +189,10 @@ def _planned(
         most = cap(keep_prob, departure, share.probability, power_of_one)
         cap_calls = max(math.ceil(most / units), _LEAST_CALLS)
         expected = max(math.ceil(CONFORMING_FACTOR * fixed / units), _LEAST_CALLS // 2)
-    place = Place(draws, keep_prob, expected)
+    if isinstance(law, SeveralValued):
+        law.told_apart(draft.rate, conventions.output_dtype(draft.dtype))
+    values = values_of(law, draft.rate)
+    place = Place(draws, keep_prob, expected, values)
     scale = max(1.0, draft.resolution / DEFAULT_RESOLUTION)
     setting = Setting(
         law=law,
@@ -207,7 +210,7 @@ def _planned(
         pool=_pool(expected, cap_calls, _agreement(draft, law, shape), power),
         tests={
             check.id: tuple(
-                plan_tests(check.context, Place(draws, q, expected), scale, power_of_one)
+                plan_tests(check.context, replace(place, keep_prob=q), scale, power_of_one)
                 for q in lawful
             )
             for check in draft.judges(law)

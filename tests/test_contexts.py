@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from dropout_stats import checks
 from dropout_stats.checks.block import Block, block_of
 from dropout_stats.checks.context import Place, plan_tests
 from dropout_stats.laws import Inverted
+from dropout_stats.laws.several_valued import Value
 
 SHAPES = [(16, 64), (7, 13), (3, 5, 7), (2, 3, 4, 5), (130,)]
 CALLS = 11
@@ -276,14 +278,15 @@ def test_peers_are_compared_pair_by_pair():
 def test_weights_are_at_most_one_and_sizes_are_possible(check, keep_prob):
     context = checks.stream_checks[check].context
     shape = (1, 4) if check == "dependence.survivors" else (16, 256)
-    place = Place(shape, keep_prob, 1000)
+    chances = (1 - keep_prob, keep_prob - 0.25, 0.25)
+    place = Place(shape, keep_prob, 1000, tuple(map(Value, (0.0, 1.0, 2.0), chances)))
     tests = plan_tests(context, place, 1.0, 0.99)
     assert sum(t.group.weight for t in tests) == pytest.approx(1)
     for tested in tests:
         low, high = tested.group.departure.limits
         assert 0 < tested.test.size < max(-low, high)
         assert tested.group.trials > 0
-    finer = plan_tests(context, Place(shape, keep_prob, 100_000), 1.0, 0.99)
+    finer = plan_tests(context, replace(place, expected_calls=100_000), 1.0, 0.99)
     assert all(b.test.size <= a.test.size * 1.01 for a, b in zip(tests, finer, strict=True))
 
 

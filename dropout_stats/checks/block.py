@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -27,6 +27,7 @@ class Block:
         kept: units kept in each call.
         bins: scores in each interval, of all calls; empty under a two-valued law.
         wide: bits as `packed`, of scores that are far from 0; of no calls under a two-valued law.
+        values: units that took each value, of all calls; empty but under a law of several values.
 
     """
 
@@ -37,6 +38,7 @@ class Block:
     kept: NDArray[np.int64]
     bins: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     wide: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
+    values: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
     def calls(self) -> int:
@@ -115,9 +117,13 @@ def block_of(
     kept = np.array([reading.kept for reading in readings], np.int64)
     bins = [reading.bins for reading in readings if reading.bins is not None]
     wide = [reading.wide for reading in readings if reading.wide is not None]
-    if not bins:
-        return Block(first, shape, sources, packed, kept)
-    return Block(first, shape, sources, packed, kept, np.sum(bins, axis=0), np.stack(wide))
+    values = [reading.values for reading in readings if reading.values is not None]
+    block = Block(first, shape, sources, packed, kept)
+    if values:
+        return replace(block, values=np.sum(values, axis=0))
+    if bins:
+        return replace(block, bins=np.sum(bins, axis=0), wide=np.stack(wide))
+    return block
 
 
 def _total(bits: NDArray[np.uint8]) -> NDArray[np.int64]:

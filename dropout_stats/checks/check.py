@@ -16,8 +16,9 @@ from dropout_stats.results import Case, Finding, Verdict
 # The usual stream of a rate and dtype; short ones in other ranks; one of tiny calls; one of peers.
 StreamKind: TypeAlias = Literal["usual", "rank", "tiny", "peers"]
 TWO_VALUED: tuple[Kind, ...] = ("two-valued",)
+SEVERAL_VALUED: tuple[Kind, ...] = ("several-valued",)
 CONTINUOUS: tuple[Kind, ...] = ("continuous",)
-ALL_LAWS: tuple[Kind, ...] = TWO_VALUED + CONTINUOUS
+ALL_LAWS: tuple[Kind, ...] = TWO_VALUED + SEVERAL_VALUED + CONTINUOUS
 # Where a probe is asked: once, once a dtype, or at each rate and dtype; or at a limit of the rate.
 Places: TypeAlias = Literal["once", "dtype", "rate and dtype", "rate 0", "rate 1"]
 
@@ -71,6 +72,7 @@ class StreamCheck:
         on: the kinds of stream that it judges.
         unit: what its resolution measures; empty where it is exact.
         follows: id of the check on whose counts it depends, where it has none of its own.
+        reads: id of the check whose tables it judges, too, under some laws.
         laws: the kinds of law that it is asked of.
         half: whether it is asked in half precision.
 
@@ -92,6 +94,7 @@ class StreamCheck:
     on: tuple[StreamKind, ...] = ("usual",)
     unit: str = ""
     follows: str = ""
+    reads: str = ""
     laws: tuple[Kind, ...] = ALL_LAWS
     half: bool = True
 

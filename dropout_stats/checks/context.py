@@ -23,6 +23,7 @@ from dropout_stats.evidence.departures import Copied, Departure, Vector
 from dropout_stats.evidence.numerics import log_sum_exp
 from dropout_stats.evidence.tables import Table, TableTest, resolvable, surplus
 from dropout_stats.laws.reading import Array
+from dropout_stats.laws.several_valued import Value
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,14 @@ class Place:
         shape: shape of each call.
         keep_prob: the law's keep probability.
         expected_calls: calls after which a conforming target is expected to have passed.
+        values: the values of a multiplier that takes several, with their probabilities.
 
     """
 
     shape: tuple[int, ...]
     keep_prob: float
     expected_calls: int
+    values: tuple[Value, ...] = ()
 
     @property
     def units(self) -> int:

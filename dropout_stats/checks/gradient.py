@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dropout_stats.checks.bench import Bench
-from dropout_stats.checks.check import TWO_VALUED, Probe
+from dropout_stats.checks.check import SEVERAL_VALUED, TWO_VALUED, Probe
 from dropout_stats.checks.differentiation import (
     Pass,
     common_value,
@@ -25,7 +25,8 @@ from dropout_stats.checks.differentiation import (
     passes_needed,
 )
 from dropout_stats.checks.fingerprints import draw_from, mask_of
-from dropout_stats.laws import Violation
+from dropout_stats.checks.frequencies import SURELY
+from dropout_stats.laws import Violation, values_of
 from dropout_stats.results import Case, Evidence, Finding
 
 NO_BACKWARD = Finding("not-applicable", "the target has no backward pass (vjp)")
@@ -155,7 +156,7 @@ def _same_noise(passes: _Passes, bench: Bench) -> Finding:
     )
 
 
-def _dropped_is_zero(passes: _Passes, _: Bench) -> Finding:
+def _dropped_is_zero(passes: _Passes, bench: Bench) -> Finding:
     dropped_units = sum(int((one.y == 0).sum()) for one in passes.made)
     for one in passes.made:
         dropped = one.y == 0
@@ -170,6 +171,8 @@ def _dropped_is_zero(passes: _Passes, _: Bench) -> Finding:
                 "forward pass",
                 Evidence(dropped_units, estimate=float(wrong.sum() / dropped.sum())),
             )
+    if not dropped_units and _hardly_drops(passes, bench):
+        return Finding("not-applicable", "the law multiplies no unit by 0, or hardly any")
     if not dropped_units:
         return Finding("inconclusive", f"none of {passes.units} units was dropped", Evidence(0))
     return Finding(
@@ -177,6 +180,13 @@ def _dropped_is_zero(passes: _Passes, _: Bench) -> Finding:
         f"no gradient at {dropped_units} dropped units of {len(passes.made)} passes",
         Evidence(dropped_units),
     )
+
+
+def _hardly_drops(passes: _Passes, bench: Bench) -> bool:
+    """Whether it is no wonder that no unit is multiplied by 0, one of several values if any."""
+    values = values_of(bench.law, passes.rate)
+    dropped = sum(chance for value, chance in values if value == 0)
+    return bool(values) and passes.units * dropped < SURELY
 
 
 def _forward(passes: _Passes, _: Bench) -> Finding:
@@ -251,7 +261,7 @@ DROPPED_IS_ZERO = Probe(
     "dropped at all is a matter of `gradient.noise`.",
     places="rate and dtype",
     ask=_judging(_dropped_is_zero),
-    laws=TWO_VALUED,
+    laws=TWO_VALUED + SEVERAL_VALUED,
 )
 
 FORWARD = Probe(

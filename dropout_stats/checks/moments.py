@@ -4,7 +4,8 @@ For a two-valued law each moment is a function of the kept value (exact) and the
 (tested), so each claim says: given the kept value that was seen, the keep probability is the one
 that the declared moment needs. For a conforming target that is the law's keep probability, judged
 by the same counts and the same test as `rate.marginal`: nothing more is spent. For a law with a
-density they are readings of the scores of `noise.marginal`.
+density they are readings of the scores of `noise.marginal`, for one of several values of the
+counts of `noise.values`.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from typing import TypeAlias
 import numpy as np
 
 from dropout_stats.call import Caller
-from dropout_stats.checks import scores
+from dropout_stats.checks import noise_values, scores
 from dropout_stats.checks.bench import Bench
 from dropout_stats.checks.calls import shared_noise
-from dropout_stats.checks.check import TWO_VALUED, Probe, StreamCheck
+from dropout_stats.checks.check import ALL_LAWS, TWO_VALUED, Probe, StreamCheck
 from dropout_stats.checks.rate import (
     keep_evidence,
     keep_verdict,
@@ -28,7 +29,7 @@ from dropout_stats.checks.rate import (
     stands_by_calls,
 )
 from dropout_stats.checks.stream import Stream
-from dropout_stats.laws import is_dependent, is_two_valued, two_valued
+from dropout_stats.laws import is_dependent, two_valued
 from dropout_stats.laws.reading import Array, kept_tolerance
 from dropout_stats.laws.sharing import Sharing
 from dropout_stats.results import Case, Evidence, Finding, Verdict
@@ -184,21 +185,21 @@ def _image(
     return min(values), max(values)
 
 
-def _has_scores(stream: Stream) -> bool:
-    return not is_two_valued(stream.setting.law)
-
-
 def _check(
     name: str,
     question: str,
     why: str,
-    by_counts: _Judge,
-    of_scores: _Judge,
+    judges: tuple[_Judge, _Judge, _Judge],
     *,
     demands: str,
     how: str,
     unit: str,
 ) -> StreamCheck:
+    by_kind = dict(zip(ALL_LAWS, judges, strict=True))
+
+    def judge(stream: Stream) -> _Judge:
+        return by_kind[stream.setting.law.kind]
+
     return StreamCheck(
         id=f"moments.{name}",
         question=question,
@@ -206,12 +207,11 @@ def _check(
         demands=demands,
         how=how,
         spends=False,
-        decide=lambda stream: (of_scores if _has_scores(stream) else by_counts)[0](stream),
-        explain=lambda stream, verdict: (of_scores if _has_scores(stream) else by_counts)[1](
-            stream, verdict
-        ),
+        decide=lambda stream: judge(stream)[0](stream),
+        explain=lambda stream, verdict: judge(stream)[1](stream, verdict),
         unit=unit,
         follows="rate.marginal",
+        reads=noise_values.ID,
     )
 
 
@@ -240,10 +240,13 @@ MEAN = _check(
     "Is the mean of the training pass the law's (E[A] = a for inverted dropout)?",
     "A wrong scale and a wrong rate both shift the mean, unless one hides the other.",
     (
-        _decide(_needed_for_mean),
-        _explain("E[A]/a", _needed_for_mean, _mean_of, _zero, _law_mean),
+        (
+            _decide(_needed_for_mean),
+            _explain("E[A]/a", _needed_for_mean, _mean_of, _zero, _law_mean),
+        ),
+        (noise_values.decide_mean, noise_values.explain_mean),
+        (scores.decide_mean, scores.explain_mean),
     ),
-    (scores.decide_mean, scores.explain_mean),
     demands="The mean of a training pass shall be the law's: E[A] = a for inverted dropout, "
     "E[A] = (1 - rate) a for test-scaled dropout.",
     how="The mean is the kept factor, which is read off the outputs, times the keep "
@@ -259,12 +262,15 @@ NOISE_MEAN = _check(
     "A network is trained with one mean and used with another: dropping or scaling in evaluation, "
     "or a scale in neither pass.",
     (
-        _decide(_needed_for_noise_mean),
-        _explain(
-            "E[noise]/a", _needed_for_noise_mean, _mean_of, evaluation_factor, _law_noise_mean
+        (
+            _decide(_needed_for_noise_mean),
+            _explain(
+                "E[noise]/a", _needed_for_noise_mean, _mean_of, evaluation_factor, _law_noise_mean
+            ),
         ),
+        (noise_values.decide_noise_mean, noise_values.explain_noise_mean),
+        (scores.decide_noise_mean, scores.explain_noise_mean),
     ),
-    (scores.decide_noise_mean, scores.explain_noise_mean),
     demands="The evaluation pass shall be the mean of the training pass: the noise, which is "
     "their difference, shall have mean 0.",
     how="As for `moments.mean`: the keep probability at which the mean of the training pass is "
@@ -278,10 +284,13 @@ VARIANCE = _check(
     "Is the variance of the training pass the law's?",
     "The strength of the regularisation is the variance of the noise.",
     (
-        _decide(_needed_for_variance),
-        _explain("Var[A]/a^2", _needed_for_variance, _variance_of, _zero, _law_variance),
+        (
+            _decide(_needed_for_variance),
+            _explain("Var[A]/a^2", _needed_for_variance, _variance_of, _zero, _law_variance),
+        ),
+        (noise_values.decide_variance, noise_values.explain_variance),
+        (scores.decide_deviation, scores.explain_deviation),
     ),
-    (scores.decide_deviation, scores.explain_deviation),
     demands="The variance of a training pass shall be the law's: rate (1 - rate) a^2 times the "
     "square of the kept factor.",
     how="As for `moments.mean`. Two keep probabilities, q and 1 - q, give the same variance: it "

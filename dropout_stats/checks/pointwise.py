@@ -7,14 +7,14 @@ the output is possible can still be said.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dropout_stats import dtypes
 from dropout_stats.conventions import DroppedNonfinite
-from dropout_stats.laws import AnyLaw, is_two_valued
+from dropout_stats.laws import AnyLaw, is_two_valued, values_of
 from dropout_stats.laws.reading import Array, kept_tolerance
 
 _Mask = NDArray[np.bool_]
@@ -127,10 +127,45 @@ class Multiplied:
         return "0" if given == 0 else f"{given:.9g} times a multiplier"
 
 
-def training(
-    law: AnyLaw, rate: float, dtype: str, nonfinite: DroppedNonfinite
-) -> Possible | Multiplied:
+@dataclass(frozen=True)
+class OneOf:
+    """What may become of a unit that is multiplied by one of several values.
+
+    Args:
+        dtype: type of the output.
+        drops: whether one of them is 0.
+        ways: the others, each as if it were a kept factor.
+
+    """
+
+    dtype: str
+    drops: bool
+    ways: tuple[Possible, ...]
+
+    def wrong(self, x: Array, y: Array) -> _Mask:
+        """Where the output is none of these."""
+        return np.asarray(np.logical_and.reduce([way.wrong(x, y) for way in self.ways]))
+
+    def is_kept_elsewhere(self, x: Array, got: float) -> bool:
+        """Whether a wrong output is what another unit of the call would have become."""
+        return any(way.is_kept_elsewhere(x, got) for way in self.ways)
+
+    def expected(self, given: float) -> str:
+        """Say what the output should be for this input."""
+        factors = [*([0.0] if self.drops else []), *(way.factor for way in self.ways)]
+        return f"{given:.9g} times " + " or ".join(f"{factor:.9g}" for factor in sorted(factors))
+
+
+Outputs: TypeAlias = Possible | OneOf | Multiplied
+
+
+def training(law: AnyLaw, rate: float, dtype: str, nonfinite: DroppedNonfinite) -> Outputs:
     """What a training pass may give; `dtype` is that of its output."""
+    values = [value for value, _ in values_of(law, rate)] if rate else []
+    if values:
+        drops, near = 0 in values, kept_tolerance(dtype, rate)
+        ways = [Possible(v, dtype, near, drops=drops, nonfinite=nonfinite) for v in values if v]
+        return OneOf(dtype, drops, tuple(ways))
     if not is_two_valued(law):
         if rate:
             return Multiplied(dtype)

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 
 from dropout_stats.checks.calls import shared_noise
-from dropout_stats.checks.check import CONTINUOUS, StreamCheck
+from dropout_stats.checks.check import CONTINUOUS, SEVERAL_VALUED, StreamCheck
 from dropout_stats.checks.stream import Stream
 from dropout_stats.evidence.normal import NormalTest, Sums
 from dropout_stats.results import Evidence, Finding, Verdict
@@ -153,7 +153,7 @@ def _explain(stream: Stream, verdict: Verdict) -> Finding:
 def _support(stream: Stream) -> Verdict:
     if stream.violations:
         return "fail"
-    return "pass" if stream.scores.draws else "inconclusive"
+    return "pass" if stream.counts.trials else "inconclusive"
 
 
 def _explain_support(stream: Stream, verdict: Verdict) -> Finding:
@@ -171,18 +171,19 @@ def _explain_support(stream: Stream, verdict: Verdict) -> Finding:
 SUPPORT = StreamCheck(
     id="noise.support",
     question="Is every multiplier one that the declared noise can be?",
-    why="NaN, infinities, and multipliers beyond the ends of a bounded noise come from overflow, "
-    "from the logarithm of 0, or from other noise than declared.",
+    why="NaN, infinities, multipliers beyond the ends of a bounded noise and values that are none "
+    "of the declared ones come from overflow, from the logarithm of 0, or from other noise.",
     demands="Every output of a training pass shall be the input times a multiplier that the law "
     "allows.",
     how="Every output of every call is divided by its input; the quotient must be finite and in "
-    "the support of the law.",
+    "the support of the law. Where that is a few values, the output must be one of them times "
+    "its input, within the tolerance of `support.kept_value`.",
     spends=False,
     decide=_support,
     explain=_explain_support,
     on=("usual", "rank", "tiny", "peers"),
     waits=False,
-    laws=CONTINUOUS,
+    laws=SEVERAL_VALUED + CONTINUOUS,
 )
 
 MARGINAL = StreamCheck(

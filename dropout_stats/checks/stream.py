@@ -16,7 +16,7 @@ from dropout_stats.evidence.bernoulli import BernoulliTest, Counts, bernoulli_te
 from dropout_stats.evidence.budget import Share
 from dropout_stats.evidence.normal import NormalTest, Sums, normal_test
 from dropout_stats.evidence.repeats import Repeats
-from dropout_stats.laws import AnyLaw, Reading, Violation, two_valued
+from dropout_stats.laws import AnyLaw, Reading, Violation, two_valued, values_of
 from dropout_stats.laws.reading import Array, kept_tolerance
 
 # A correct float32 implementation rounds rate and 1 - rate and draws uniforms on a grid of 2^-23:
@@ -90,7 +90,8 @@ class Setting:
     @property
     def place(self) -> Place:
         """What a context may know of the configuration."""
-        return Place(self.draws, self.keep_prob, self.expected_calls)
+        values = values_of(self.law, self.rate)
+        return Place(self.draws, self.keep_prob, self.expected_calls, values)
 
     @property
     def tolerance(self) -> float:
@@ -215,9 +216,12 @@ class Stream:
         tests = self.setting.tests[check]
         return Seen(tests[0], tests[nearest], tables, tally.surplus(tables))
 
-    def close(self, check: str, *, dependent: bool) -> None:
-        """Read no further calls for a check that is decided; it may have shown dependence."""
-        self._closed.add(check)
+    def close(self, check: str, *, dependent: bool, read_on: bool = False) -> None:
+        """Read no further calls for a check that is decided; it may have shown dependence.
+
+        `read_on`: read them all the same, since another check judges the same tables.
+        """
+        self._closed |= set() if read_on else {check}
         self.dependences += [check] if dependent else []
 
     def compare_mask(self, reading: Reading, mask: Array) -> None:

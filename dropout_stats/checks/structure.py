@@ -21,7 +21,7 @@ from dropout_stats.checks.bench import Bench
 from dropout_stats.checks.check import Probe
 from dropout_stats.checks.complaint import Complaint, symptoms_of
 from dropout_stats.checks.differentiation import gradient_slack, gradient_tolerance
-from dropout_stats.checks.pointwise import Multiplied, Possible
+from dropout_stats.checks.pointwise import Outputs
 from dropout_stats.checks.search import smallest
 from dropout_stats.checks.single import C_ORDER, PLAIN, Call, Made, make
 from dropout_stats.conventions import Conventions
@@ -88,7 +88,7 @@ def _pass(
     bench: Bench,
     handed: _Handed,
     answer: Callable[[Array], Array],
-    possible: Possible | Multiplied,
+    possible: Outputs,
     *,
     whole: bool = False,
 ) -> Complaint | None:
@@ -121,7 +121,7 @@ def _torn(bench: Bench, y: Array) -> Complaint | None:
     )
 
 
-def _impossible(given: Array, y: Array, possible: Possible | Multiplied) -> Complaint | None:
+def _impossible(given: Array, y: Array, possible: Outputs) -> Complaint | None:
     wrong = possible.wrong(given, y)
     if not wrong.any():
         return None

@@ -18,7 +18,8 @@ from dropout_stats.diagnose.matching import (
 )
 from dropout_stats.diagnose.naming import blames_draws, name_causes
 from dropout_stats.diagnose.quantised import quantised
-from dropout_stats.laws import AnyLaw, is_two_valued
+from dropout_stats.diagnose.several_valued import name_values
+from dropout_stats.laws import AnyLaw, SeveralValued, is_two_valued
 from dropout_stats.results import Diagnosis, Result
 
 __all__ = ["diagnose"]
@@ -59,8 +60,12 @@ def diagnose(results: Sequence[Result], law: AnyLaw) -> tuple[Diagnosis, ...]:
 
 def _by_rate(results: Sequence[Result], law: AnyLaw, failures: Failures) -> list[Named]:
     """What rate, kept value and evaluation factor say together; of other noise, its scores."""
+    if not is_two_valued(law) and blames_draws(failures):
+        return []
+    if isinstance(law, SeveralValued):
+        return name_values(failures)
     if not is_two_valued(law):
-        return [] if blames_draws(failures) else name_noise(results, law, failures)
+        return name_noise(results, law, failures)
     alone = _only_type(results, failures)
     if alone:
         within = [result for result in results if result.case.dtype == alone]

@@ -97,3 +97,34 @@ class Copied:
         odds = self.null / (1 - self.null)
         differs = math.log1p(-size)
         return np.array([math.log1p(size / odds), differs, differs, math.log1p(size * odds)])
+
+
+@dataclass(frozen=True)
+class Tilted:
+    """Trials whose outcomes have a score, the mean of which is `size`; under the null it is 0.
+
+    Symbols are the outcomes. An outcome of score s is 1 + size * s times as frequent: of all ways
+    to have mean 0 none is told from the null, since the mean of that factor is 1 in each of them.
+
+    Args:
+        chances: probability of each outcome under the null.
+        scores: score of each outcome, some of them below 0 and some above.
+
+    """
+
+    chances: tuple[float, ...]
+    scores: tuple[float, ...]
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Where one outcome has no probability left."""
+        return -1 / max(self.scores), -1 / min(self.scores)
+
+    @cached_property
+    def law(self) -> Vector:
+        """The probabilities under the null."""
+        return np.array(self.chances)
+
+    def log_ratios(self, size: float) -> Vector:
+        """Each outcome."""
+        return np.log1p(within(self.limits, size) * np.array(self.scores))

@@ -18,6 +18,7 @@ from dropout_stats.laws.inverted import Inverted
 from dropout_stats.laws.law import AnyLaw, Kind, TwoValued, is_two_valued, two_valued
 from dropout_stats.laws.naming import by_name, spelled
 from dropout_stats.laws.reading import Reading, Violation
+from dropout_stats.laws.several_valued import SeveralValued, values_of
 from dropout_stats.laws.test_scaled import TestScaled
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Law",
     "LogNormalMultiplicative",
     "Reading",
+    "SeveralValued",
     "TestScaled",
     "TwoValued",
     "UniformMultiplicative",
@@ -45,6 +47,7 @@ __all__ = [
     "is_two_valued",
     "spelled",
     "two_valued",
+    "values_of",
 ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -14,20 +14,21 @@ from scipy.special import ndtri
 
 from dropout_stats.errors import UsageError
 from dropout_stats.laws.continuous import Multiplicative, Numbers
+from dropout_stats.laws.declared import Declared, OfRate
 from dropout_stats.laws.law import AnyLaw, TwoValued
 from dropout_stats.laws.reading import Array
+from dropout_stats.laws.several_valued import Atoms, SeveralValued, read_atoms
 from dropout_stats.laws.sharing import Unit
 from dropout_stats.values import number, require, text, wrong
 
-OfRate: TypeAlias = Callable[[float], float]
 Sampler: TypeAlias = Callable[[np.random.Generator, tuple[int, ...], float], Numbers]
 Cdf: TypeAlias = Callable[[Numbers, float], Numbers]
-Atoms: TypeAlias = Callable[[float], Mapping[float, float]]
 
 _AGREES = 1e-3  # in deviations: numerical integrals, against a mistake in a closed form
 _ENDS = (0.0, *(2.0**power for power in range(-12, 22)))  # deviations, each interval by itself
 _LEAST = 2.0**-53
 _JUMP = 0.01  # of a cdf at one place
+_TRIED = 0.37  # a rate at which values that differ are not the same by chance
 
 
 def Law(  # noqa: N802 - whoever calls it makes a law
@@ -41,14 +42,14 @@ def Law(  # noqa: N802 - whoever calls it makes a law
     unit: Unit = "element",
     evaluation_factor: OfRate | None = None,
 ) -> AnyLaw:
-    """Declare the law of a multiplier M, which has a density, or is 0 or one other value.
+    """Declare the law of a multiplier M, which has a density, or takes two values or more.
 
     It then has what the laws of this package have: every check, and a reference.
 
     Args:
         name: how reports call it.
-        atoms: `atoms(rate)` -> {value: probability}: two values, one of which is 0, at rates below
-            1; at rate 1 everything is dropped.
+        atoms: `atoms(rate)` -> {value: probability}: finite values, at rates below 1. Where they
+            are 0 and one other value, everything is dropped at rate 1; other laws have no rate 1.
         sampler: `sampler(rng, shape, rate)` -> multipliers of that shape; with a cdf.
         cdf: `cdf(m, rate)` -> P(M <= m), elementwise and continuous in m.
         mean: `mean(rate)`, E[M]; with a cdf, which it is compared with.
@@ -68,7 +69,8 @@ def Law(  # noqa: N802 - whoever calls it makes a law
     missing = [part for part, value in parts.items() if value is None]
     factor = evaluation_factor or _one
     if atoms is not None and len(missing) == len(parts):
-        return Discrete(unit=unit, label=name, atoms=atoms, evaluation=factor)
+        kind = SeveralValued if _takes_others(name, atoms) else Discrete
+        return kind(unit=unit, label=name, atoms=atoms, evaluation=factor)
     if atoms is None and sampler and cdf and mean and variance:
         return Continuous(
             unit=unit,
@@ -89,46 +91,30 @@ def _one(rate: float) -> float:  # noqa: ARG001 - as it is called
     return 1.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Declared:
-    """What both kinds have: a name of their own, and a factor of the evaluation pass."""
-
-    label: str
-    evaluation: OfRate
-
-    def __str__(self) -> str:
-        return self.label
-
-    @property
-    def name(self) -> str:
-        """How reports call it."""
-        return self.label
-
-    def evaluation_factor(self, rate: float) -> float:
-        """As declared."""
-        return self.evaluation(rate)
+def _takes_others(name: str, atoms: Atoms) -> bool:
+    """Whether there are other values than 0 and one more."""
+    try:
+        values = list(read_atoms(name, atoms, _TRIED))
+    except Exception:  # noqa: BLE001 - atoms that are known at a few rates only, or wrong: later
+        return False
+    return len(values) > 2 or (len(values) == 2 and 0.0 not in values)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Discrete(_Declared, TwoValued):  # type: ignore[override]  # elsewhere a class has the name
+class Discrete(Declared, TwoValued):  # type: ignore[override]  # elsewhere a class has the name
     """M is 0 or one other value; `Law` says what the parts are."""
 
     atoms: Atoms
 
     def _kept(self, rate: float) -> tuple[float, float]:
         """The value that is not 0, and its probability."""
-        declared = self.atoms(float(rate))
-        expected = f"the atoms of {self.name} at rate {rate:g}"
-        try:
-            chances = {float(value): float(chance) for value, chance in dict(declared).items()}
-        except (TypeError, ValueError):
-            raise wrong(expected, declared, "a dictionary {value: probability}") from None
+        chances = read_atoms(self.name, self.atoms, rate)
         kept = [value for value in chances if value != 0 and math.isfinite(value)]
         whole = len(kept) == len(chances) - (0.0 in chances) == 1
         inside = whole and (0 < chances[kept[0]] < 1 or rate == 0)
         if not inside or abs(sum(chances.values()) - 1) > 1e-9:
             raise wrong(
-                expected,
+                f"the atoms of {self.name} at rate {rate:g}",
                 chances,
                 "0 and one other value, with probabilities inside (0, 1) that add up to 1",
             )
@@ -144,7 +130,7 @@ class Discrete(_Declared, TwoValued):  # type: ignore[override]  # elsewhere a c
 
 
 @dataclass(frozen=True, kw_only=True)
-class Continuous(_Declared, Multiplicative):  # type: ignore[override]  # as above
+class Continuous(Declared, Multiplicative):  # type: ignore[override]  # as above
     """M has a density; `Law` says what the parts are."""
 
     sampler: Sampler
@@ -224,8 +210,8 @@ def _rises(law: Continuous, rate: float, mean: float, deviation: float) -> None:
     jump, where = _jump(law, rate, places[place], places[place + 1])
     if jump > _JUMP and abs(where) > _AGREES * deviation:  # near 0 a density may be infinite
         raise UsageError(
-            f"{what} jumps by {jump:.2g} at {where:.6g}: it is not continuous. Noise of two values "
-            "is declared by atoms="
+            f"{what} jumps by {jump:.2g} at {where:.6g}: it is not continuous. Noise of a few "
+            "values is declared by atoms="
         )
 
 

@@ -12,7 +12,7 @@ from dropout_stats.laws.grid import keep_probs, valid_bits
 from dropout_stats.laws.reading import AnyReader, Array, Reader, Reading, kept_tolerance
 from dropout_stats.laws.sharing import Sharing, Unit
 
-Kind: TypeAlias = Literal["two-valued", "continuous"]
+Kind: TypeAlias = Literal["two-valued", "several-valued", "continuous"]
 
 
 @runtime_checkable
@@ -21,8 +21,8 @@ class AnyLaw(Protocol):
 
     A training pass multiplies each unit by an independent multiplier M, all elements of a unit by
     the same one. Under a two-valued law M is a kept factor with the keep probability and 0
-    otherwise; under a continuous one it has a density. Either way a unit has one bit, which is set
-    with a known probability.
+    otherwise; under a several-valued one it is one of any values, under a continuous one it has a
+    density. Whatever it is, a unit has one bit, which is set with a known probability.
     """
 
     kind: ClassVar[Kind]
@@ -38,7 +38,7 @@ class AnyLaw(Protocol):
         ...
 
     def keep_probs(self, rate: float) -> tuple[float, ...]:
-        """Probabilities of a unit's bit that are lawful: that it is kept, or above the median.
+        """Probabilities of a unit's bit that are lawful: that it is kept, or above the median, say.
 
         The nearest to 1 - rate comes first.
         """
@@ -80,7 +80,10 @@ class AnyLaw(Protocol):
         ...
 
     def bits(self, x: Array, y: Array, rate: float) -> NDArray[np.bool_]:
-        """The bit of each element: whether it was kept, or multiplied by more than the median."""
+        """The bit of each element: whether it was kept, or multiplied by more than the median, say.
+
+        It follows from input and output.
+        """
         ...
 
 

@@ -66,7 +66,7 @@ class Reading(NamedTuple):
     Args:
         units: units read.
         kept: how many of them were kept; under a law with a density, whose multipliers are above
-            the median.
+            the median; under one of several values, whose value is one of some.
         packed: the same unit by unit, 8 a byte, the first unit in the lowest bit: the keep mask.
         violations: how many outputs the law cannot produce.
         example: the first of them.
@@ -80,6 +80,7 @@ class Reading(NamedTuple):
         drawn: the mask itself and its entries, where `packed` holds what was made of it.
         log_chance: no less than its log-probability; None: that of independent units.
         miscount: what is wrong with the number of kept units, where that is fixed.
+        values: how many units took each value, under a law of several.
 
     """
 
@@ -97,6 +98,7 @@ class Reading(NamedTuple):
     drawn: tuple[NDArray[np.uint8], int] | None = None
     log_chance: float | None = None
     miscount: str | None = None
+    values: NDArray[np.int64] | None = None
 
     @property
     def digest(self) -> bytes:

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from dropout_stats.checks import Check, Probe, StreamCheck
-from dropout_stats.checks.check import ALL_LAWS, CONTINUOUS, TWO_VALUED, Places, StreamKind
+from dropout_stats.checks.check import (
+    ALL_LAWS,
+    CONTINUOUS,
+    SEVERAL_VALUED,
+    TWO_VALUED,
+    Places,
+    StreamKind,
+)
 
 _PLACES: dict[Places, str] = {
     "once": "once, at the middle rate and in the first type",
@@ -21,7 +28,10 @@ _STREAMS: dict[StreamKind, str] = {
 _LAWS = {
     ALL_LAWS: "",
     TWO_VALUED: " Asked of laws that drop units.",
+    TWO_VALUED + SEVERAL_VALUED: " Asked of laws whose multiplier takes a few values.",
+    SEVERAL_VALUED: " Asked of laws whose multiplier takes several values.",
     CONTINUOUS: " Asked of laws whose multiplier has a density.",
+    SEVERAL_VALUED + CONTINUOUS: " Asked of laws whose multiplier is not 0 or one kept factor.",
 }
 _CELLS = (
     "The e-value of a cell is against independent draws of one keep probability, whichever that "
@@ -35,7 +45,8 @@ def tested(check: Check) -> str:
         said = f"Exactly, by calls of its own, {_PLACES[check.places]}. {check.how}"
         return f"{said}{_LAWS[check.laws]}"
     said = f"{_of_stream(check)} {check.how}{_LAWS[check.laws]}"
-    return f"{said} {_CELLS}" if check.context else said
+    of_values = check.laws == SEVERAL_VALUED  # their probabilities are known
+    return f"{said} {_CELLS}" if check.context and not of_values else said
 
 
 def _of_stream(check: StreamCheck) -> str:

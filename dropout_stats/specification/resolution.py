@@ -8,6 +8,7 @@ from dropout_stats import api
 from dropout_stats.checks import Check, StreamCheck
 from dropout_stats.laws import GaussianMultiplicative, Inverted
 from dropout_stats.references import reference
+from dropout_stats.zoo.several_values import TernaryCore
 
 _EXACT = "Exact: every departure is seen in the calls that are made."
 
@@ -41,7 +42,7 @@ def _rounded(number: float) -> str:
 def _planned() -> dict[str, list[tuple[float, str]]]:
     """Planned resolutions and where, by the id of the check: under the first law that it has."""
     found: dict[str, list[tuple[float, str]]] = {}
-    for law in (Inverted(), GaussianMultiplicative()):
+    for law in (Inverted(), GaussianMultiplicative(), TernaryCore.law):
         of_law: dict[str, list[tuple[float, str]]] = {}
         for planned in api.plan(reference(law)).cases:
             if planned.resolution:

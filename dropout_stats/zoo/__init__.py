@@ -26,6 +26,7 @@ from dropout_stats.zoo import (
     repeats,
     scale,
     seeds,
+    several_values,
     units,
 )
 from dropout_stats.zoo.core import Core, TestScaledCore
@@ -48,6 +49,7 @@ _FAMILIES = (
     correct,
     units,
     noise,
+    several_values,
     indirect,
     choices,
     layers,

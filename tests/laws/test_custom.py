@@ -169,7 +169,14 @@ def test_a_two_valued_law_of_the_users_own_is_judged_as_one():
         ({"atoms": lambda _: {1.0: 1.0}}, "0 and one other value"),
         ({"atoms": lambda _: {0.0: 0.5, math.nan: 0.5}}, "0 and one other value"),
         ({"atoms": lambda _: {0: 0.5, 1: 0.6}}, "add up to 1"),
-        ({"atoms": lambda _: {0: 0.5, 1: 0.25, 2: 0.25}}, "one other value"),
+        ({"atoms": lambda _: {0: 0.5, 1: 0.25, 2: 0.3}}, "add up to 1"),
+        ({"atoms": lambda _: {0: 0.5, 1: -0.25, 2: 0.75}}, "probabilities in"),
+        ({"atoms": lambda _: {0: 0.5, 1: 0.25, math.inf: 0.25}}, "finite values"),
+        ({"atoms": lambda rate: {1.0: 1.0} if rate == 0.6 else {1: 0.5, 2: 0.5}}, "or more"),
+        (
+            {"atoms": lambda _: {0.0: 0.5, 0.999: 0.25, 1.001: 0.25}},
+            "cannot be told apart in float16",
+        ),
         ({**LAPLACE, "unit": "row"}, "unit"),
     ],
 )

@@ -17,6 +17,7 @@ from dropout_stats.checks.block import Block
 from dropout_stats.checks.context import Group, Place, Seen
 from dropout_stats.evidence import tables
 from dropout_stats.laws.scores import BINS
+from dropout_stats.laws.several_valued import Value
 
 KEEP_PROBS = (0.3, 0.7, 0.9)
 DECLARED = 0.7
@@ -100,7 +101,7 @@ def test_the_mean_of_the_e_value_over_all_masks_is_at_most_one(check):
 
 
 def test_every_context_is_gone_through():
-    assert {*SMALL, "noise.shape", "noise.size"} == set(CONTEXTS)
+    assert {*SMALL, "noise.shape", "noise.size", "noise.values"} == set(CONTEXTS)
 
 
 def test_the_e_value_of_the_shape_of_noise_has_mean_one():
@@ -115,6 +116,45 @@ def test_the_e_value_of_the_shape_of_noise_has_mean_one():
         counts = tally.tables()
         found.append(Seen(tests, tests, counts, tally.surplus(counts)).log_e)
     assert np.exp(found).mean() == pytest.approx(1, rel=1e-9)
+
+
+def compositions(total, parts):
+    """All ways to write a number as an ordered sum of so many."""
+    if parts == 1:
+        yield (total,)
+        return
+    for first in range(total + 1):
+        for rest in compositions(total - first, parts - 1):
+            yield (first, *rest)
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        ((0.0, 0.25), (1.0, 0.5), (2.0, 0.25)),
+        ((0.0, 0.15), (0.5, 0.15), (1.4, 0.7)),
+        ((0.5, 0.5), (1.5, 0.5)),
+        ((-1.0, 0.001), (0.0, 0.3), (1.0, 0.2), (1.5, 0.499)),
+    ],
+)
+def test_the_e_value_of_the_values_of_noise_has_mean_one(law):
+    """Over all counts of six multipliers, each with its multinomial probability."""
+    context = CONTEXTS["noise.values"]
+    values = tuple(Value(*pair) for pair in law)
+    place = Place((6,), 0.5, 1, values)
+    tests = [judged(group) for group in context.groups(place)]
+    assert len(tests) == (len(law) + 1 if law[0][0] == 0.5 else len(law) + 2)
+    assert sum(tested.group.weight for tested in tests) <= 1
+    means = []
+    for counts in compositions(6, len(law)):
+        ways = math.factorial(6) // math.prod(map(math.factorial, counts))
+        chance = ways * math.prod(p**n for (_, p), n in zip(law, counts, strict=True))
+        tally = context.tally(place, [])
+        block = as_block(np.zeros((1, 6), np.uint8), 0, (6,))
+        tally.add(dataclasses.replace(block, values=np.array(counts)))
+        tables_ = tally.tables()
+        means.append(chance * math.exp(Seen(tests, tests, tables_, tally.surplus(tables_)).log_e))
+    assert math.fsum(means) == pytest.approx(1, rel=1e-9)
 
 
 def test_the_e_value_of_the_size_of_noise_has_a_mean_of_at_most_one():

@@ -80,6 +80,7 @@ PUBLISHED = {
     "R17.1": "gap.nonlinear",
     "R16.3": "noise.shape",
     "R16.4": "noise.size",
+    "R16.5": "noise.values",
 }
 
 
