@@ -36,17 +36,22 @@ def test_a_correct_dropout_has_no_diagnosis(specimen):
     assert report.diagnoses == ()
 
 
-def test_two_faults_are_named_in_parts():
-    class Both(SwappedMask):
+def test_several_faults_are_named_in_parts_roots_first():
+    class Several(SwappedMask):
         def factor(self, rate):
             return rate
 
-    names = {
-        d.name
-        for d in ds.check(Both().target(), rates=(0.1, 0.9), resolution=2**-6, seed=1).diagnoses
-    }
-    assert "keep probability and drop rate swapped in the mask" in names
-    assert "evaluation scaled by the rate" in names
+        def backward(self, dy, y, mask, rate):
+            return dy.copy()
+
+    report = ds.check(Several().target(), rates=(0.1, 0.9), resolution=2**-6, seed=1)
+    assert [d.name for d in report.diagnoses][:3] == [
+        "keep probability and drop rate swapped in the mask",
+        "evaluation scaled by the rate",
+        "the backward pass does not apply the mask",
+    ]
+    grouped = [check for diagnosis in report.diagnoses for check in diagnosis.checks]
+    assert sorted(grouped) == sorted({result.check for result in report.failures})
 
 
 def test_a_call_that_raises_is_not_diagnosed_as_something_else():
