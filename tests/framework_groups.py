@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import pytest
 
 GROUPS = {
-    "light": ("mlx", "numpy_ml", "onnx", "onnxruntime", "thinc"),
+    "light": ("mlx", "numpy_ml", "onnx", "onnxruntime", "thinc", "tinygrad"),
     "jax": ("equinox", "flax", "haiku", "jax", "penzai"),
     "torch": ("keras", "torch", "torch_geometric", "transformers"),
     "tensorflow": ("tensorflow",),

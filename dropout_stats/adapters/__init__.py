@@ -32,6 +32,7 @@ FRAMEWORKS = (
     "penzai",
     "tensorflow",
     "thinc",
+    "tinygrad",
 )
 # How the package is called where it is installed from, if it has another name there.
 _PACKAGES = {

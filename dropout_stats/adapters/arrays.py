@@ -27,6 +27,7 @@ _ADAPTERS = {
     "mlx": "mlx",
     "paddle": "paddle",
     "tensorflow": "tensorflow",
+    "tinygrad": "tinygrad",
 }
 _ARRAYS = ("ndarray", "Tensor", "Array", "array")
 _DEPTH = 2  # functions that the code calls, and those that they call

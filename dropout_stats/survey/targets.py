@@ -69,6 +69,7 @@ _RELEASED: dict[str, tuple[str, ...]] = {
     "paddle.nn.functional": ("dropout", "dropout2d", "dropout3d", "alpha_dropout"),
     "mlx.nn": ("Dropout", "Dropout2d", "Dropout3d"),
     "thinc.api": ("Dropout",),
+    "tinygrad": ("Tensor.dropout",),
     "onnxruntime": ("InferenceSession",),
     "onnx.reference": ("ReferenceEvaluator",),
     "numpy_ml.neural_nets.wrappers": ("Dropout",),
