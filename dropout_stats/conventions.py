@@ -117,6 +117,13 @@ class Conventions:
         """Whether it can be asked for this drop rate."""
         return self.rates is None or rate in self.rates
 
+    def leaves_out(self, dtype: str, ndim: int) -> str:
+        """What is not declared of such inputs, in words; empty where they are."""
+        low, high = self.ndims
+        if dtype not in self.dtypes:
+            return f"inputs of {dtype}"
+        return "" if low <= ndim <= high else f"inputs of {ndim} dimensions"
+
     def over(self, adapted: Conventions | None) -> Conventions:
         """These conventions, with what they leave at its default filled from the target's own."""
         if adapted is None:

@@ -50,6 +50,7 @@ class Run:
         self._clock = clock
         self._seconds_left = 0.0
         self._findings: dict[str, dict[str, Finding]] = {}
+        self._refusals: dict[str, str] = {}
 
     @property
     def observations(self) -> tuple[str, ...]:
@@ -81,11 +82,36 @@ class Run:
         try:
             # Edges are tried on purpose: their floating-point warnings would only be noise.
             with np.errstate(all="ignore"):
-                return self._ask(case)
+                refusal = self._refusal(case)
+                return Finding("not-applicable", refusal) if refusal else self._ask(case)
         except TargetError as error:
             return Finding("fail", str(error), symptoms=symptoms_of(error))
         except Exception as error:  # noqa: BLE001 - a broken check must not take the others along
             return broken(error)
+
+    def _refusal(self, case: Case) -> str:
+        """Why the target takes no such calls, where it never said that it does."""
+        stream = self.plan.stream(case) if case.shape is not None else None  # probes have none
+        shapes = (stream.input_shape,) if stream else self.plan.shapes
+        return next(filter(None, (self._refused(case.dtype, shape) for shape in shapes)), "")
+
+    def _refused(self, dtype: str, shape: tuple[int, ...]) -> str:
+        undeclared = self.plan.conventions.leaves_out(dtype, len(shape))
+        if undeclared and undeclared not in self._refusals:
+            self._refusals[undeclared] = self._try(undeclared, dtype, shape)
+        return self._refusals.get(undeclared, "")
+
+    def _try(self, undeclared: str, dtype: str, shape: tuple[int, ...]) -> str:
+        """Make one call of a kind that is not declared: what it raises is no fault."""
+        rate = next((rate for rate in self.plan.asked.rates if 0 < rate < 1), 0.5)
+        self._bench.caller.seed("refusal", dtype, shape)
+        try:
+            self._bench.caller.train(self._bench.inputs(shape, dtype, "refusal", dtype), rate)
+        except TargetError as error:
+            refusal = f"the target does not declare {undeclared}, and refuses them: {error}"
+            self._observations[refusal] = None
+            return refusal
+        return ""
 
     def _ask(self, case: Case) -> Finding:
         check = checks.by_id[case.check]

@@ -59,10 +59,9 @@ class Sampler:
 
     def _input(self, number: int) -> Array:
         """One of the inputs; peers all get the same."""
-        shape = self._plan.setting.shape
-        own = shape[1:] if self._plan.kind == "peers" else shape
-        x = self._bench.inputs(own, self._plan.setting.dtype, "stream", self._plan.where, number)
-        return np.broadcast_to(x, shape).copy()
+        plan = self._plan
+        x = self._bench.inputs(plan.input_shape, plan.setting.dtype, "stream", plan.where, number)
+        return np.broadcast_to(x, plan.setting.shape).copy()
 
     def findings(self) -> dict[str, Finding]:
         """Sample, and say what each check found.

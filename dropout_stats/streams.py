@@ -76,6 +76,12 @@ class StreamPlan:
         return place_name(self.setting.rate, self.setting.dtype, self.variant)
 
     @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of the input of one call; peers share it."""
+        shape = self.setting.shape
+        return shape[1:] if self.kind == "peers" else shape
+
+    @property
     def expected_calls(self) -> int:
         """Calls after which a conforming target is expected to have passed."""
         return self.setting.expected_calls

@@ -2,11 +2,13 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 import dropout_stats as ds
 from dropout_stats import zoo
 from dropout_stats.zoo.rate import SwappedMask
+from dropout_stats.zoo.units import RowCore
 
 NAMED = [s for s in zoo.WRONG if s.diagnosis]
 # Faults that are told by the share of kept units and the factors of kept values and of evaluation.
@@ -61,3 +63,12 @@ def test_a_call_that_raises_is_not_diagnosed_as_something_else():
     report = ds.check(zoo.Core().target(vjp=vjp), rates=(0.3,), resolution=2**-5)
     assert report.verdict == "fail"
     assert report.diagnoses == ()
+
+
+def test_units_that_share_draws_are_not_said_to_change_unusual_values():
+    class OneRowForAll(RowCore):
+        def draw(self, shape, rate):
+            return np.broadcast_to(super().draw((1, *shape[1:]), rate), shape)
+
+    report = ds.check(OneRowForAll().target(), rates=(0.1, 0.9), resolution=2**-6, seed=1)
+    assert [d.name for d in report.diagnoses] == ["units do not draw independently"]

@@ -15,6 +15,8 @@ _SHARED = (
     "dependence.row_dispersion",
     "calls.count_dispersion",
 )
+# Probes that go by how many of many units are kept: of units that share draws there are few.
+_OF_FEW_DRAWS = ("structure.values", "structure.frequencies", "gradient.noise")
 
 POSITION = cause_of(
     ["position.*"],
@@ -34,7 +36,7 @@ DEPENDENCE = cause_of(
     "draw one number for each unit; check the shape of the mask and that it is not broadcast. If "
     "elements of a channel, a sample or an axis are meant to share one draw, declare it: "
     "laws.Inverted(unit='channel')",
-    explains=[*_SHADOWS, "randomness.*"],
+    explains=[*_SHADOWS, "randomness.*", *_OF_FEW_DRAWS],
 )
 INPUT = cause_of(
     ["input.class"],
