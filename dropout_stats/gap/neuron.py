@@ -136,7 +136,8 @@ def _without_noise(problem: Problem) -> Gap:
     elif all_dropped and layer.strategy == "inverted":
         found = training.minus(evaluation)
     else:
-        found = Interval(0.0, SMALLEST if layer.underflows else 0.0)
+        # Noise that underflows is no noise; what is left of it vanishes where f is linear.
+        found = Interval(0.0, SMALLEST if layer.underflows and f.curvature else 0.0)
     return Gap(found.value, found.halfwidth, "closed-form", True)
 
 
