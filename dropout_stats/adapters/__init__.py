@@ -160,11 +160,14 @@ def _adapter(framework: str) -> Any:
     try:
         return importlib.import_module(f"dropout_stats.adapters.{framework}")
     except ImportError as error:
-        root = (error.name or framework).partition(".")[0]
-        package = _PACKAGES.get(root, root.replace("_", "-"))
+        missing = (error.name or framework).partition(".")[0]
+        packages = [
+            _PACKAGES.get(root, root.replace("_", "-"))
+            for root in dict.fromkeys((framework, missing))  # it may stand on another framework
+        ]
         raise HarnessError(
             f"the adapter for {framework} needs a package that is not installed: "
-            f"pip install {shlex.quote(package)}"
+            f"pip install {shlex.join(packages)}"
         ) from error
 
 

@@ -1,5 +1,7 @@
 """Functions and classes on NumPy arrays, in every shape in which people write them."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -271,3 +273,24 @@ def test_ranks_and_shapes_follow_the_conventions():
     report = ds.check(core, rates=(0.3,), shapes=[(64, 8), (3, 4)], resolution=2**-5)
     assert report.verdict == "pass"
     assert report["rate.marginal"].case.shape == (64, 8)
+
+
+@pytest.mark.parametrize(
+    ("spec", "missing", "line"),
+    [
+        ("thinc.api:Dropout", "thinc", "pip install thinc"),
+        ("haiku:dropout", "jax", "pip install dm-haiku jax"),
+        ("mlx.nn:Dropout", "mlx", "pip install 'mlx[cpu]'"),
+        ("paddle.nn:Dropout", "paddle", "pip install paddlepaddle"),
+    ],
+)
+def test_a_framework_that_is_not_installed_is_named_with_the_line_that_installs_it(
+    spec, missing, line, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, missing, None)
+    framework = spec.partition(":")[0].partition(".")[0]
+    monkeypatch.delitem(sys.modules, f"dropout_stats.adapters.{framework}", raising=False)
+    with pytest.raises(ds.HarnessError) as raised:
+        ds.check(spec)
+    assert str(raised.value).endswith(line)
+    assert "\n" not in str(raised.value)
