@@ -14,10 +14,10 @@ from functools import lru_cache
 import numpy as np
 
 from dropout_stats.checks.block import Block
-from dropout_stats.checks.calls import shared_noise
 from dropout_stats.checks.check import SEVERAL_VALUED
 from dropout_stats.checks.context import Group, Place, Tested
 from dropout_stats.checks.counted import counted
+from dropout_stats.checks.scores import beside_evaluation, concluded
 from dropout_stats.checks.stream import Stream
 from dropout_stats.evidence.departures import Tilted, Vector
 from dropout_stats.evidence.tables import Table, TableTest
@@ -118,28 +118,14 @@ def _described(values: Sequence[Value], counts: Vector, verdict: Verdict) -> str
     )
 
 
-def _concluded(
-    stream: Stream, verdict: Verdict, said: str, caught: str, evidence: Evidence
-) -> Finding:
-    if verdict == "pass":
-        return Finding(verdict, f"{said}. {caught} would have been caught", evidence)
-    if verdict == "fail":
-        dependence = shared_noise(stream)
-        if dependence:
-            message = f"{said}. But {dependence}: not so many independent draws"
-            return Finding("inconclusive", message, evidence)
-        return Finding(verdict, f"{said} (e-value 10^{evidence.log10_e:.1f})", evidence)
-    return Finding(verdict, f"{said}. Too few draws to exclude a departure", evidence)
-
-
 def _explain(stream: Stream, verdict: Verdict) -> Finding:
     seen, values = stream.seen(ID), stream.setting.place.values
     counts = seen.tables[0][0]
     reached = seen.resolution if math.isfinite(seen.resolution) else None
     evidence = Evidence(seen.units, log10_e=seen.log_e / math.log(10), resolution=reached)
     said = _described(values, counts, verdict)
-    caught = f"A shift of {reached or 0:.2g} standard deviations"
-    return _concluded(stream, verdict, said, caught, evidence)
+    caught = f"A shift of {reached or 0:.2g} standard deviations would have been caught"
+    return concluded(stream, verdict, said, caught, evidence)
 
 
 VALUES = replace(
@@ -254,13 +240,7 @@ def explain_noise_mean(stream: Stream, verdict: Verdict) -> Finding:
     shift = _evaluation_shift(stream)
     if not shift:
         return explain_mean(stream, verdict)
-    mean = stream.setting.law.mean(stream.setting.rate)
-    return Finding(
-        "fail",
-        f"the evaluation pass is {mean + shift:.7g} times the input, and the mean of the training "
-        f"pass {mean:.7g} times: the noise about the evaluation pass has another mean than 0",
-        Evidence(stream.counts.trials, estimate=-shift),
-    )
+    return beside_evaluation(stream, shift, stream.counts.trials)
 
 
 def explain_variance(stream: Stream, verdict: Verdict) -> Finding:
@@ -284,5 +264,5 @@ def _found(stream: Stream, verdict: Verdict, name: str, estimate: float, said: s
     log_e = _log_e(tested, tested.test, table) / math.log(10)
     resolution = reached if math.isfinite(reached) else None
     evidence = Evidence(int(table.sum()), estimate, log10_e=log_e, resolution=resolution)
-    caught = f"A shift of {reached:.2g} standard deviations"
-    return _concluded(stream, verdict, said, caught, evidence)
+    caught = f"A shift of {reached:.2g} standard deviations would have been caught"
+    return concluded(stream, verdict, said, caught, evidence)

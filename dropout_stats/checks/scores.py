@@ -64,7 +64,7 @@ def explain_mean(stream: Stream, verdict: Verdict) -> Finding:
     interval = f"[{low:.4g}, {high:.4g}]"
     seen = f"the mean of the normal scores is {sums.mean:.4g} in {interval}; expected 0"
     caught = f"A shift of {resolution:.2g} standard deviations would have been caught"
-    return _finding(stream, verdict, seen, caught, evidence)
+    return concluded(stream, verdict, seen, caught, evidence)
 
 
 def explain_noise_mean(stream: Stream, verdict: Verdict) -> Finding:
@@ -72,12 +72,17 @@ def explain_noise_mean(stream: Stream, verdict: Verdict) -> Finding:
     shift = _evaluation_shift(stream)
     if not shift:
         return explain_mean(stream, verdict)
+    return beside_evaluation(stream, shift, stream.scores.draws)
+
+
+def beside_evaluation(stream: Stream, shift: float, draws: int) -> Finding:
+    """Say that the evaluation pass is so far from the mean of the training pass."""
     mean = stream.setting.law.mean(stream.setting.rate)
     return Finding(
         "fail",
         f"the evaluation pass is {mean + shift:.7g} times the input, and the mean of the training "
         f"pass {mean:.7g} times: the noise about the evaluation pass has another mean than 0",
-        Evidence(stream.scores.draws, estimate=-shift),
+        Evidence(draws, estimate=-shift),
     )
 
 
@@ -89,7 +94,7 @@ def explain_deviation(stream: Stream, verdict: Verdict) -> Finding:
     evidence = _evidence(sums, deviation, (None, None), log_e, resolution)
     seen = f"the deviation of the normal scores is {deviation:.5g}; expected 1"
     caught = f"A factor of 1 + {resolution:.2g} (or its inverse) would have been caught"
-    return _finding(stream, verdict, seen, caught, evidence)
+    return concluded(stream, verdict, seen, caught, evidence)
 
 
 def _evidence(
@@ -109,9 +114,10 @@ def _evidence(
     )
 
 
-def _finding(
+def concluded(
     stream: Stream, verdict: Verdict, seen: str, caught: str, evidence: Evidence
 ) -> Finding:
+    """Say what a verdict on draws means; too few of them were independent where units share."""
     if verdict == "pass":
         return Finding(verdict, f"{seen}. {caught}", evidence)
     if verdict == "fail":
@@ -147,7 +153,7 @@ def _explain(stream: Stream, verdict: Verdict) -> Finding:
         f"{sums.deviation:.5g}; expected 0 and 1"
     )
     caught = f"A shift of {resolution:.2g}, or a factor of 1 + {resolution:.2g}, would be caught"
-    return _finding(stream, verdict, seen, caught, evidence)
+    return concluded(stream, verdict, seen, caught, evidence)
 
 
 def _support(stream: Stream) -> Verdict:
