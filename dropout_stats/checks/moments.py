@@ -4,8 +4,8 @@ For a two-valued law each moment is a function of the kept value (exact) and the
 (tested), so each claim says: given the kept value that was seen, the keep probability is the one
 that the declared moment needs. For a conforming target that is the law's keep probability, judged
 by the same counts and the same test as `rate.marginal`: nothing more is spent. For a law with a
-density they are readings of the scores of `noise.marginal`, for one of several values of the
-counts of `noise.values`.
+density they say what is wrong where `noise.marginal` refutes the law, for one of several values
+they are readings of the counts of `noise.values`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TypeAlias
 import numpy as np
 
 from dropout_stats.call import Caller
-from dropout_stats.checks import noise_values, scores
+from dropout_stats.checks import noise_moments, noise_values
 from dropout_stats.checks.bench import Bench
 from dropout_stats.checks.calls import shared_noise
 from dropout_stats.checks.check import ALL_LAWS, TWO_VALUED, Probe, StreamCheck
@@ -245,14 +245,15 @@ MEAN = _check(
             _explain("E[A]/a", _needed_for_mean, _mean_of, _zero, _law_mean),
         ),
         (noise_values.decide_mean, noise_values.explain_mean),
-        (scores.decide_mean, scores.explain_mean),
+        (noise_moments.MEAN.decide, noise_moments.MEAN.explain),
     ),
     demands="The mean of a training pass shall be the law's: E[A] = a for inverted dropout, "
     "E[A] = (1 - rate) a for test-scaled dropout.",
     how="The mean is the kept factor, which is read off the outputs, times the keep "
     "probability. So the keep probability that the declared mean needs, given that factor, is "
     "tested on the counts of `rate.marginal`, by the same e-value. Not asked where the outputs "
-    "have no common factor.",
+    "have no common factor. Of noise with a density a confidence sequence of the multipliers, "
+    "where `noise.marginal` refutes the law; of several values, the counts of `noise.values`.",
     unit="the shift of E[A]/a: the kept factor times the difference of the keep probability",
 )
 
@@ -269,7 +270,7 @@ NOISE_MEAN = _check(
             ),
         ),
         (noise_values.decide_noise_mean, noise_values.explain_noise_mean),
-        (scores.decide_noise_mean, scores.explain_noise_mean),
+        (noise_moments.decide_noise_mean, noise_moments.explain_noise_mean),
     ),
     demands="The evaluation pass shall be the mean of the training pass: the noise, which is "
     "their difference, shall have mean 0.",
@@ -289,7 +290,7 @@ VARIANCE = _check(
             _explain("Var[A]/a^2", _needed_for_variance, _variance_of, _zero, _law_variance),
         ),
         (noise_values.decide_variance, noise_values.explain_variance),
-        (scores.decide_deviation, scores.explain_deviation),
+        (noise_moments.VARIANCE.decide, noise_moments.VARIANCE.explain),
     ),
     demands="The variance of a training pass shall be the law's: rate (1 - rate) a^2 times the "
     "square of the kept factor.",

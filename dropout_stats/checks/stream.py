@@ -147,6 +147,7 @@ class Stream:
         self.repeats = Repeats(self.setting.keep_prob)
         self.histogram = np.zeros(self.setting.units + 1, np.int64)
         self.novel_shares: list[float] = []
+        self.powers = np.zeros(5)  # number and sums of powers of multipliers, as of a reading
         self._unreadable = False
         self._weighed, self._is_due = 0, True
         self._closed: set[str] = set()
@@ -185,6 +186,7 @@ class Stream:
                 self._note(reading)
         if readings[0].scores:
             self.scores += sum((Sums(r.units, *r.scores) for r in readings if r.scores), Sums())
+            self.powers += sum(r.powers for r in readings if r.powers is not None)
         self._tally(readings)
 
     def _tally(self, readings: Sequence[Reading]) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dropout_stats.diagnose.accounting import Named
 from dropout_stats.diagnose.failures import Failures
-from dropout_stats.laws import AnyLaw, GaussianAdditive, GaussianMultiplicative
-from dropout_stats.results import Diagnosis, Result
+from dropout_stats.laws import AnyLaw, GaussianAdditive
+from dropout_stats.results import Diagnosis, Evidence, Result
 
-_ROUGHLY = 0.01  # of a deviation, beside what chance makes of it
+_ROUGHLY = 0.02  # of a variance, beside what chance makes of it
+_WELL_INSIDE = 1 / 3  # of an interval whose probability to be wrong is tiny
+_MOMENTS = {"moments.mean", "moments.variance"}
 _READINGS = ("noise.*", "moments.*")
 
 _ADDED = Diagnosis(
@@ -86,43 +87,38 @@ _STRENGTHS = (
 def name_noise(results: Sequence[Result], law: AnyLaw, failures: Failures) -> list[Named]:
     """The causes that the checks of the noise show, roots first."""
     failed = failures.checks
+    wrong = (*_READINGS, "gradient.forward")  # also where a moment alone leads out of the support
     found = []
-    if "noise.support" in failed:
-        found.append(Named(_SHAPE, (*_READINGS, "gradient.forward"), ()))
-    elif "noise.size" in failed:
+    if "noise.size" in failed:
         size = _MULTIPLIED if isinstance(law, GaussianAdditive) else _ADDED
         found.append(Named(size, (*_READINGS, "gradient.same_noise", "structure.values"), ()))
-    elif "moments.variance" in failed:
-        found.append(Named(_strength(results, law), _READINGS, ()))
-    elif "moments.mean" in failed:
-        found.append(Named(_MEAN, _READINGS, ()))
-    elif "noise.shape" in failed:
-        found.append(Named(_SHAPE, ("noise.shape",), ()))
+    elif failed & _MOMENTS:
+        of_moments = {"moments.variance": _strength(results), "moments.mean": _MEAN}
+        found += [Named(cause, wrong, ()) for check, cause in of_moments.items() if check in failed]
+    elif failed & {"noise.support", "noise.shape"}:
+        found.append(Named(_SHAPE, wrong, ()))
     if "inference.law" in failed and "inference.deterministic" not in failed:
         takes = ("inference.law", "moments.noise_mean", "gradient.evaluation")
         found.append(Named(_SCALES, takes, ()))
     return found
 
 
-def _strength(results: Sequence[Result], law: AnyLaw) -> Diagnosis:
+def _strength(results: Sequence[Result]) -> Diagnosis:
     """The wrong variance that fits at all rates; no name where none does."""
     seen = [
-        (result.case.rate, result.evidence.estimate, result.evidence.units)
+        (result.case.rate, result.evidence)
         for result in results
         if result.check == "moments.variance" and result.evidence and result.case.rate
     ]
-    if not isinstance(law, GaussianMultiplicative):
-        return _STRENGTH  # scores of other laws are not in proportion to the deviation
     for strength in _STRENGTHS:
-        if all(_fits(strength, law, *one) for one in seen):
+        if all(_fits(strength.variance(rate), evidence) for rate, evidence in seen):
             return Diagnosis(strength.name, strength.explanation, _STRENGTH.fix)
     return _STRENGTH
 
 
-def _fits(
-    strength: _Strength, law: AnyLaw, rate: float | None, estimate: float | None, units: int
-) -> bool:
-    if rate is None or estimate is None or not units:
+def _fits(variance: float, seen: Evidence) -> bool:
+    """Whether a variance lies well inside of where the one that was seen does."""
+    if seen.estimate is None or seen.low is None or seen.high is None:
         return False
-    expected = math.sqrt(strength.variance(rate) / law.variance(rate))
-    return abs(estimate / expected - 1) <= _ROUGHLY + 5 / math.sqrt(2 * units)
+    chance = (seen.high - seen.low) / 2 * _WELL_INSIDE
+    return abs(variance - seen.estimate) <= _ROUGHLY * seen.estimate + chance

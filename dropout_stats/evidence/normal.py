@@ -17,7 +17,6 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
 from dropout_stats.evidence.numerics import log_sum_exp, smallest
 
@@ -45,17 +44,6 @@ class Sums:
     def deviation(self) -> float:
         """Root mean square of the draws, about the mean of the null; NaN before the first."""
         return math.sqrt(self.second / self.draws) if self.draws else math.nan
-
-    def centred(self) -> Sums:
-        """The sums of the draws about their own mean."""
-        return Sums(self.draws, 0.0, self.second - self.draws * self.mean**2 if self.draws else 0.0)
-
-    def standardised(self) -> Sums:
-        """The sums of the draws divided by their own deviation."""
-        deviation = self.centred().deviation
-        if not deviation > 0:
-            return self
-        return Sums(self.draws, self.first / deviation, self.second / deviation**2)
 
 
 def factor_ratio(sums: Sums, factor: float) -> float:
@@ -129,17 +117,6 @@ class NormalTest:
     def resolution_deviation(self, sums: Sums) -> float:
         """The smallest relative change of the deviation that is excluded; inf for none."""
         return smallest(lambda size: self.excludes_deviation(sums, size), _FINEST, _LARGEST / 2)
-
-    def interval_mean(self, sums: Sums, alpha: float) -> tuple[float, float]:
-        """Confidence sequence of the mean, if the deviation is the law's: Robbins' mixture."""
-        if not sums.draws:
-            return -math.inf, math.inf
-        reach = brentq(
-            lambda size: self.log_e_mean(Sums(sums.draws, sums.draws * size)) + math.log(alpha),
-            0.0,
-            _LARGEST,
-        )
-        return sums.mean - reach, sums.mean + reach
 
 
 @lru_cache(maxsize=256)

@@ -38,6 +38,7 @@ class Multiplicative:
 
     name: ClassVar[str]
     kind: ClassVar[Kind] = "continuous"
+    is_normal: ClassVar[bool] = False
 
     unit: Unit = "element"
 
@@ -67,6 +68,10 @@ class Multiplicative:
     def variance(self, rate: float) -> float:
         """Var[M] = rate / (1 - rate)."""
         return rate / (1 - rate)
+
+    def kurtosis(self, rate: float) -> float:
+        """The fourth moment of (M - E[M]) / sd(M)."""
+        raise NotImplementedError
 
     def score(self, multiplier: Numbers, rate: float, rounding: float = 0.0) -> Numbers:
         """The standard normal score of a multiplier; NaN for one that cannot be.
@@ -139,12 +144,22 @@ class _AtRate(NamedTuple):
         """Its probability."""
         return self.law.cdf(multiplier, self.rate)
 
+    def standardised(self, multiplier: Numbers) -> Numbers:
+        """How many standard deviations it is from its mean."""
+        scale = 1 / math.sqrt(self.law.variance(self.rate))
+        return np.asarray((multiplier - self.law.mean(self.rate)) * scale)
+
 
 @dataclass(frozen=True)
 class GaussianMultiplicative(Multiplicative):
     """M is normal (Srivastava et al. 2014, section 10; Wang and Manning 2013)."""
 
     name: ClassVar[str] = "gaussian-multiplicative"
+    is_normal: ClassVar[bool] = True
+
+    def kurtosis(self, rate: float) -> float:  # noqa: ARG002 - the same at every rate
+        """3."""
+        return 3.0
 
     def score(self, multiplier: Numbers, rate: float, rounding: float = 0.0) -> Numbers:  # noqa: ARG002
         """(M - 1) / sd."""
@@ -163,6 +178,10 @@ class UniformMultiplicative(Multiplicative):
 
     def _half(self, rate: float) -> float:
         return math.sqrt(3 * self.variance(rate))
+
+    def kurtosis(self, rate: float) -> float:  # noqa: ARG002 - the same at every rate
+        """9/5."""
+        return 1.8
 
     def score(self, multiplier: Numbers, rate: float, rounding: float = 0.0) -> Numbers:
         """The normal quantile of the place in the interval; NaN beyond its ends."""
@@ -190,6 +209,11 @@ class LogNormalMultiplicative(Multiplicative):
 
     def _square(self, rate: float) -> float:
         return math.log1p(self.variance(rate))
+
+    def kurtosis(self, rate: float) -> float:
+        """w^4 + 2 w^3 + 3 w^2 - 3, where w is the mean of M^2."""
+        w = 1 + self.variance(rate)
+        return w**4 + 2 * w**3 + 3 * w**2 - 3
 
     def score(self, multiplier: Numbers, rate: float, rounding: float = 0.0) -> Numbers:  # noqa: ARG002
         """The standardised logarithm; NaN for a multiplier that is not positive."""

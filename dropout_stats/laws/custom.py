@@ -162,6 +162,10 @@ class Continuous(Declared, Multiplicative):  # type: ignore[override]  # as abov
         place = np.clip(self.cdf(values, rate), _LEAST, 1 - _LEAST)
         return np.asarray(np.where(possible, ndtri(place), np.nan), np.asarray(multiplier).dtype)
 
+    def kurtosis(self, rate: float) -> float:
+        """That of the cdf, by numerical integration."""
+        return _kurtosis(self, rate)
+
     def median(self, rate: float) -> float:
         """Where the cdf is 1/2."""
         return _median(self, rate)
@@ -225,11 +229,31 @@ def _jump(law: Continuous, rate: float, low: float, high: float) -> tuple[float,
     return float(ends[1] - ends[0]), high
 
 
+def _expected(law: Continuous, rate: float, derivative: Callable[[float], float]) -> float:
+    """The mean of a function of (M - mean) / deviation that is 0 at 0, by its derivative."""
+    from scipy.integrate import quad
+
+    mean, deviation = law.mean(rate), math.sqrt(law.variance(rate))
+
+    def below(m: float) -> float:
+        return float(law.cdf(np.array(m), rate))
+
+    parts = [
+        quad(lambda t: derivative(t) * (1 - below(mean + t * deviation)), low, high, limit=200)[0]
+        - quad(lambda t: derivative(-t) * below(mean - t * deviation), low, high, limit=200)[0]
+        for low, high in pairwise(_ENDS)
+    ]
+    return math.fsum(parts)
+
+
+@lru_cache(maxsize=256)
+def _kurtosis(law: Continuous, rate: float) -> float:
+    return _expected(law, rate, lambda t: 4 * t**3)
+
+
 @lru_cache(maxsize=256)
 def _agree(law: Continuous, rate: float) -> None:
     """Compare mean and variance with those of the cdf, by numerical integration."""
-    from scipy.integrate import quad
-
     mean, variance = (
         number(f"{name} of {law.name} at rate {rate:g}", value)
         for name, value in (("mean", law.mean(rate)), ("variance", law.variance(rate)))
@@ -239,19 +263,8 @@ def _agree(law: Continuous, rate: float) -> None:
     deviation = math.sqrt(variance)
     _rises(law, rate, mean, deviation)
 
-    def below(m: float) -> float:
-        return float(law.cdf(np.array(m), rate))
-
-    def integral(weight: Callable[[float], float]) -> float:
-        """The mean of a function of M - mean that is 0 at 0, by its derivative."""
-        parts = [
-            quad(lambda t: weight(t) * (1 - below(mean + t * deviation)), low, high, limit=200)[0]
-            - quad(lambda t: weight(-t) * below(mean - t * deviation), low, high, limit=200)[0]
-            for low, high in pairwise(_ENDS)
-        ]
-        return math.fsum(parts)
-
-    shift, square = integral(lambda _: 1.0), integral(lambda t: 2 * t)
+    shift = _expected(law, rate, lambda _: 1.0)
+    square = _expected(law, rate, lambda t: 2 * t)
     if abs(shift) > _AGREES or abs(square - 1) > 10 * _AGREES:
         raise UsageError(
             f"the parts of the law {law.name} disagree at rate {rate:g}: mean {mean:.6g} and "

@@ -43,6 +43,10 @@ class Noise(Protocol):
         """The probability of a smaller multiplier."""
         ...
 
+    def standardised(self, multiplier: Numbers) -> Numbers:
+        """The multiplier less its mean, in standard deviations."""
+        ...
+
 
 def _rounded_to(y: Array) -> tuple[Numbers, Numbers]:
     """The ends of the range that rounds to y: half way to its neighbours; infinite beyond them."""
@@ -53,6 +57,17 @@ def _rounded_to(y: Array) -> tuple[Numbers, Numbers]:
     low = np.where(np.isposinf(value), below, (value + below) / 2)
     high = np.where(np.isneginf(value), above, (value + above) / 2)
     return low, high
+
+
+def _powers(deviations: Numbers) -> NDArray[np.float64]:
+    """How many have a finite square, and the sums of their first four powers."""
+    flat = deviations.reshape(-1)
+    squares = flat * flat
+    if not math.isfinite(squares.sum()):
+        flat = flat[np.isfinite(squares)]
+        squares = flat * flat
+    sums = flat.sum(), squares.sum(), flat @ squares, squares @ squares
+    return np.array([flat.size, *sums], np.float64)
 
 
 class ScoreReader:
@@ -94,6 +109,7 @@ class ScoreReader:
         with np.errstate(all="ignore"):
             multipliers = y.astype(self._given.dtype, copy=False) * self._inverse
             scores = self._scores(multipliers[self._first], y[self._first])
+            powers = _powers(self._noise.standardised(multipliers[self._first]))
         torn = self._torn(multipliers)
         squares = float((scores * scores).sum())
         example, violations = None, 0
@@ -113,6 +129,7 @@ class ScoreReader:
             torn=int(np.count_nonzero(torn)),
             first_torn=unravelled(torn) if torn.any() else None,
             scores=(float(scores.sum()), squares),
+            powers=powers,
             bins=self._binned(scores),
             wide=np.packbits(np.abs(scores) > WIDE, bitorder="little"),
         )

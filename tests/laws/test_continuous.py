@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 from scipy.integrate import quad
-from scipy.stats import kstest, norm
+from scipy.stats import kstest, laplace, lognorm, norm, uniform
 
 import dropout_stats as ds
 from dropout_stats.dtypes import as_dtype, available
@@ -171,17 +171,59 @@ def test_dropout_and_noise_are_told_apart():
     assert report["noise.marginal"].verdict == "fail" or report["noise.shape"].verdict == "fail"
 
 
-def test_a_wrong_deviation_is_not_blamed_on_the_mean():
-    law = LAWS[0]
+LAPLACE = ds.laws.Law(
+    "laplace",
+    sampler=lambda rng, shape, rate: rng.laplace(1, math.sqrt(rate / (1 - rate) / 2), shape),
+    cdf=lambda m, rate: laplace.cdf(m, 1, math.sqrt(rate / (1 - rate) / 2)),
+    mean=lambda rate: 1.0,
+    variance=lambda rate: rate / (1 - rate),
+)
+MOMENTS = {"moments.mean", "moments.variance"}
+
+
+@pytest.mark.parametrize(
+    ("factor", "shift", "wrong", "name"),
+    [
+        (1.21, 0.0, "moments.variance", "strength"),
+        (1 / 1.21, 0.0, "moments.variance", "strength"),
+        (1.0, 0.1, "moments.mean", "mean"),
+        (1.0, -0.1, "moments.mean", "mean"),
+    ],
+)
+@pytest.mark.parametrize("law", [*LAWS, LAPLACE], ids=lambda law: law.name)
+def test_a_moment_alone_is_blamed(law, factor, shift, wrong, name):
+    """Noise of the same family with a factor on the variance, and shifted by so many deviations."""
     rng = np.random.default_rng(4)
 
     def train(x, rate):
-        noise = 1 + 1.1 * math.sqrt(rate / (1 - rate)) * rng.standard_normal(x.shape)
-        return law.apply(x, noise, rate)
+        odds = factor * rate / (1 - rate)
+        noise = law.sample(rng, x.shape, odds / (1 + odds)) if rate else np.ones(x.shape)
+        return law.apply(x, noise + shift * math.sqrt(rate / (1 - rate)), rate)
 
-    report = ds.check(ds.Target(train=train, law=law), **COARSE)
-    assert report["moments.variance"].verdict == "fail", str(report)
-    assert report["moments.mean"].verdict != "fail", str(report)
+    target = ds.Target(train=train, evaluate=lambda x, rate: x.copy(), law=law)
+    report = ds.check(target, **COARSE, checks=["noise.*", "moments.*"])
+    failed = {result.check for result in report.failures}
+    assert failed & MOMENTS == {wrong}, str(report)
+    assert "noise.marginal" in failed
+    assert report.diagnoses[0].name == f"the noise has another {name} than declared"
+    found = report[wrong].evidence
+    declared = law.mean(0.3) if name == "mean" else law.variance(0.3)
+    assert not found.low <= declared <= found.high
+
+
+@pytest.mark.parametrize(
+    ("law", "of_rate"),
+    [
+        (LAWS[0], lambda rate: 3.0),
+        (LAWS[1], lambda rate: uniform.stats(moments="k") + 3),
+        (LAWS[2], lambda rate: lognorm.stats(math.sqrt(-math.log1p(-rate)), moments="k") + 3),
+        (LAPLACE, lambda rate: 6.0),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+@pytest.mark.parametrize("rate", [0.01, 0.3, 0.9])
+def test_the_fourth_moment_is_that_of_the_law(law, of_rate, rate):
+    assert law.kurtosis(rate) == pytest.approx(float(of_rate(rate)), rel=1e-6)
 
 
 def test_a_check_of_another_kind_of_law_is_left_out_of_the_plan():
