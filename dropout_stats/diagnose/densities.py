@@ -8,7 +8,12 @@ from dataclasses import dataclass
 
 from dropout_stats.diagnose.accounting import Named
 from dropout_stats.diagnose.failures import Failures
-from dropout_stats.laws import AnyLaw, GaussianAdditive, GaussianMultiplicative
+from dropout_stats.laws import (
+    AnyLaw,
+    GaussianAdditive,
+    GaussianMultiplicative,
+    UniformMultiplicative,
+)
 from dropout_stats.results import Diagnosis, Result
 
 _ROUGHLY = 0.01  # of a deviation, beside what chance makes of it
@@ -88,7 +93,10 @@ def name_noise(results: Sequence[Result], law: AnyLaw, failures: Failures) -> li
     failed = failures.checks
     found = []
     if "noise.support" in failed:
-        found.append(Named(_SHAPE, (*_READINGS, "gradient.forward"), ()))
+        # Uniform noise of another mean leaves its bounds; of another shape alone it stays centred.
+        shifted = isinstance(law, UniformMultiplicative) and "moments.mean" in failed
+        named = _MEAN if shifted else _SHAPE
+        found.append(Named(named, (*_READINGS, "gradient.forward"), ()))
     elif "noise.size" in failed:
         size = _MULTIPLIED if isinstance(law, GaussianAdditive) else _ADDED
         found.append(Named(size, (*_READINGS, "gradient.same_noise", "structure.values"), ()))
