@@ -24,7 +24,7 @@ _DENSITY = Diagnosis(
 _SHARE = Diagnosis(
     "kept units are not scaled by the share that was kept",
     "the law is declared with normalised=True: where k of n elements of a call are kept, they are "
-    "multiplied by n / k, which differs from call to call",
+    "multiplied by n / k, which differs from call to call where k does",
     "count the kept elements of the whole call; or declare normalised=False for 1 / (1 - rate)",
 )
 # What fails where a share of kept units, or a kept value, is wrong.
@@ -49,7 +49,9 @@ def name_of_law(law: AnyLaw, failures: Failures) -> list[Named]:
         return [Named(_CONSTANTS, (*BY_KEEP, *BY_KEPT), ENDS)]
     if not isinstance(law, (DropBlock, ExactCount)) or set(TORN.checks) & failures.checks:
         return []
-    if law.normalised and kept_value and failures.look("support.kept_value", _OF_CALLS):
+    # A share that is the same in all calls has a common factor, whatever that is.
+    of_calls = law.fixes_count or failures.look("support.kept_value", _OF_CALLS)
+    if law.normalised and kept_value and of_calls:
         return [Named(_SHARE, BY_KEPT, ("gradient.*",))]
     if isinstance(law, DropBlock) and failures.in_usual_calls("rate.marginal"):
         return [Named(_DENSITY, (*BY_KEEP, "position.*"), ("structure.*", "calls.*", *ENDS))]

@@ -60,11 +60,18 @@ def has_another_rate(results: Sequence[Result], law: AnyLaw) -> bool:
     """Whether kept units and their factor give the right mean, though neither is the law's."""
     seen = [(one.rate, one.keep, one.kept) for one in _observe(results) if one.keep and one.kept]
     return bool(seen) and all(
-        law.mean(rate) == 1
-        and low <= 1 / kept <= high
-        and not low <= law.keep_probs(rate)[0] <= high
-        for rate, (low, high), kept in seen
+        math.isclose(two_valued(law).kept_factor(rate) * (1 - rate), 1)
+        and kept >= 1
+        and _lies_in(law.keep_probs(1 - 1 / kept), keep)
+        and not _lies_in(law.keep_probs(rate), keep)
+        for rate, keep, kept in seen
     )
+
+
+def _lies_in(keep_probs: Iterable[float], interval: tuple[float, float]) -> bool:
+    """Whether one of them does."""
+    low, high = interval
+    return any(low <= keep_prob <= high for keep_prob in keep_probs)
 
 
 def _of(law: AnyLaw) -> list[Signature]:

@@ -43,12 +43,13 @@ def _strongest(failures: Failures) -> list[Cause]:
 
     A drift shows late, when the count that varies with it has been decided: alone with that, it
     leads. Where units are copies of others in the same call, it is their shadow. Masks that come
-    back lead, too, unless the count of new ones varies too much: then they are few because their
-    units share draws.
+    back lead, too, unless the count of new ones varies too much, or copies in one call are clearer:
+    then they are few because their units share draws.
     """
-    varies = "calls.count_dispersion" in failures.checks
+    copied = failures.strength(_COPIES) > failures.strength(REPEATED.checks)
+    few = "calls.count_dispersion" in failures.checks or copied
     others = {c for c in failures.checks if matches(c, COUNTED)} - set(DRIFT.checks)
-    leads = {id(REPEATED): not varies, id(DRIFT): others <= {"calls.count_dispersion"}}
+    leads = {id(REPEATED): not few, id(DRIFT): others <= {"calls.count_dispersion"}}
     shadow = DRIFT if 1.0 in failures.estimates(_COPIES) else None
 
     def place(cause: Cause) -> tuple[bool, float]:

@@ -139,6 +139,8 @@ class GaussianAdditive(GaussianMultiplicative):
 
     The input times 1 + what was added is Gaussian multiplicative noise, exactly if what was added
     is Gaussian, whatever the input. That is what is judged, and what the closed forms are those of.
+    The gradient is dy, whatever the noise: a backward pass that draws again cannot be told from one
+    that does not.
 
     Args:
         unit: the elements that share one draw, as for `Inverted`.

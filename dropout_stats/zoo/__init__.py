@@ -10,9 +10,12 @@ from itertools import chain
 
 from dropout_stats.errors import UsageError, did_you_mean
 from dropout_stats.zoo import (
-    choices,
+    axes,
+    blocks,
     core,
     correct,
+    counts,
+    densities,
     dependence,
     gradient,
     indirect,
@@ -21,8 +24,11 @@ from dropout_stats.zoo import (
     limits,
     modes,
     noise,
+    peers,
     precision,
+    quantised,
     rate,
+    recurrent,
     repeats,
     scale,
     seeds,
@@ -40,6 +46,7 @@ _FAMILIES = (
     modes,
     repeats,
     dependence,
+    peers,
     gradient,
     precision,
     limits,
@@ -48,11 +55,16 @@ _FAMILIES = (
     core,
     correct,
     units,
+    axes,
+    quantised,
     noise,
+    densities,
     several_values,
     indirect,
-    choices,
+    counts,
+    blocks,
     layers,
+    recurrent,
 )
 _SPECIMENS = tuple(chain.from_iterable(specimens_of(family) for family in _FAMILIES))
 

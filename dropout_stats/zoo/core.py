@@ -64,9 +64,13 @@ class Core:
         """Draw a keep mask at a rate inside (0, 1)."""
         return np.asarray(self.uniforms(shape) >= rate)
 
+    def units(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of the noise of a call: 1 along the axes that share a draw."""
+        return self.law.sharing.kept_dims(shape)
+
     def mask(self, shape: tuple[int, ...], rate: float) -> Mask:
         """Make a keep mask, an entry a unit; at the ends of the rate nothing is drawn."""
-        units = self.law.sharing.kept_dims(shape)
+        units = self.units(shape)
         return np.full(units, rate == 0) if rate in (0, 1) else self.draw(units, rate)
 
     def scale(self, rate: float) -> float:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from dropout_stats.laws.reading import Array
-from dropout_stats.zoo.core import Core, Mask
+from dropout_stats.zoo.core import Core, Mask, TestScaledCore
+from dropout_stats.zoo.faults import DrawnAgainInBackward
 from dropout_stats.zoo.specimen import wrong
 
 _DISAGREES = "the backward pass disagrees with its forward pass"
@@ -21,11 +22,18 @@ _UNMASKED = "the backward pass does not apply the mask"
     diagnosis=_DISAGREES,
     naive=True,
 )
-class FreshMaskInBackward(Core):
+class FreshMaskInBackward(DrawnAgainInBackward):
     """The backward pass draws its own mask, as a recomputation without the random state does."""
 
-    def backward(self, dy: Array, y: Array, mask: Mask, rate: float) -> Array:
-        return self.apply(dy, self.mask(dy.shape, rate), rate)
+
+@wrong(
+    "PaddlePaddle/Paddle#21298",
+    "PaddlePaddle/Paddle#21590",
+    killed_by="gradient.same_noise",
+    diagnosis=_DISAGREES,
+)
+class RecomputationMakesAnotherSeed(DrawnAgainInBackward, TestScaledCore):
+    """Each run of the operation makes a seed, also the one that recomputes it for its gradient."""
 
 
 @wrong("NVIDIA/apex#816", killed_by="gradient.same_noise", diagnosis=_DISAGREES)

@@ -11,11 +11,20 @@ from dropout_stats.conventions import Conventions
 from dropout_stats.laws import Alpha, AnyLaw, GaussianAdditive
 from dropout_stats.laws.reading import Array
 from dropout_stats.zoo.core import Core, Mask, promising
-from dropout_stats.zoo.noise import GaussianCore
+from dropout_stats.zoo.faults import (
+    DrawnAgainInBackward,
+    DrawnFor,
+    DrawnInEvaluation,
+    KeptAtTheRate,
+    SharedOverTheBatch,
+)
+from dropout_stats.zoo.noise import GaussianCore, VarianceTakenForDeviation
 from dropout_stats.zoo.specimen import correct, wrong
 
 _CONSTANTS = "the constants of alpha dropout are wrong"
 _DISAGREES = "the backward pass disagrees with its forward pass"
+_DEPENDENT = "units do not draw independently"
+_NOISY = "evaluation draws noise"
 _VALUES = promising(dropped_nonfinite="unspecified")
 
 
@@ -88,35 +97,55 @@ class AlphaDropsToZero(AlphaCore):
 
 
 @wrong(killed_by="rate.marginal", diagnosis="keep probability and drop rate swapped in the mask")
-class AlphaKeepsAtTheRate(AlphaCore):
+class AlphaKeepsAtTheRate(KeptAtTheRate, AlphaCore):
     """A unit is kept with probability rate; the constants are right."""
 
-    def draw(self, shape: tuple[int, ...], rate: float) -> Mask:
-        return ~super().draw(shape, rate)
 
-
-@wrong(killed_by="support.shared_draw", diagnosis="units share their draws otherwise than declared")
-class AlphaFeaturesDrawApart(FeatureAlphaCore):
-    """Feature alpha dropout that draws for each element."""
-
-    def mask(self, shape: tuple[int, ...], rate: float) -> Mask:
-        return np.full(shape, rate == 0) if rate in (0, 1) else self.draw(shape, rate)
+@wrong(killed_by="dependence.axes", diagnosis=_DEPENDENT)
+class AlphaIsSharedOverTheBatch(SharedOverTheBatch, AlphaCore):
+    """All rows of a batch have one mask."""
 
 
 @wrong(killed_by="gradient.same_noise", diagnosis=_DISAGREES)
-class AlphaIsDrawnAgainInBackward(AlphaCore):
+class AlphaIsDrawnAgainInBackward(DrawnAgainInBackward, AlphaCore):
     """The backward pass draws a mask of its own."""
 
-    def backward(self, dy: Array, y: Array, mask: Mask, rate: float) -> Array:
-        return super().backward(dy, y, self.mask(dy.shape, rate), rate)
 
-
-@wrong(killed_by="inference.deterministic", diagnosis="evaluation draws noise")
-class AlphaDropsInEvaluation(AlphaCore):
+@wrong(killed_by="inference.deterministic", diagnosis=_NOISY)
+class AlphaDropsInEvaluation(DrawnInEvaluation, AlphaCore):
     """The evaluation pass is a training pass."""
 
-    def evaluate(self, x: Array, rate: float) -> Array:
-        return self.apply(x, self.mask(x.shape, rate), rate)
+
+@wrong(killed_by="support.shared_draw", diagnosis="units share their draws otherwise than declared")
+class AlphaFeaturesDrawApart(DrawnFor, FeatureAlphaCore):
+    """Feature alpha dropout that draws for each element."""
+
+
+@wrong(killed_by="support.kept_value", diagnosis=_CONSTANTS)
+class FeatureAlphaScalesAsDropout(FeatureAlphaCore):
+    """The scale forgets the variance of dropped features; the shift keeps the mean at 0."""
+
+    def constants(self, rate: float) -> tuple[float, float]:
+        a = 1 / math.sqrt(1 - rate)
+        return a, -a * rate * self.saturated()
+
+
+@wrong(killed_by="support.kept_value", diagnosis=_CONSTANTS)
+class FeatureAlphaWithoutItsShift(FeatureAlphaCore):
+    """The scale of features is right, and their shift is forgotten: the mean is not 0."""
+
+    def constants(self, rate: float) -> tuple[float, float]:
+        return super().constants(rate)[0], 0.0
+
+
+@wrong(killed_by="gradient.same_noise", diagnosis=_DISAGREES)
+class FeatureAlphaIsDrawnAgainInBackward(DrawnAgainInBackward, FeatureAlphaCore):
+    """The backward pass draws features of its own."""
+
+
+@wrong(killed_by="inference.deterministic", diagnosis=_NOISY)
+class FeatureAlphaDropsInEvaluation(DrawnInEvaluation, FeatureAlphaCore):
+    """The evaluation pass still drops features."""
 
 
 @correct
@@ -133,11 +162,8 @@ class AdditiveCore(GaussianCore):
 
 
 @wrong(killed_by="noise.marginal", diagnosis="the variance is taken for the deviation")
-class AddedVarianceTakenForDeviation(AdditiveCore):
+class AddedVarianceTakenForDeviation(VarianceTakenForDeviation, AdditiveCore):
     """The deviation of what is added is rate/(1 - rate), which should be the variance."""
-
-    def deviation(self, rate: float) -> float:
-        return rate / (1 - rate)
 
 
 @wrong(killed_by="noise.marginal", diagnosis="the noise has another mean than declared")
@@ -164,12 +190,9 @@ class AddedNoiseIsUniform(AdditiveCore):
         return self.rng.uniform(-math.sqrt(3), math.sqrt(3), shape)
 
 
-@wrong(killed_by="dependence.axes", diagnosis="units do not draw independently")
-class AddedNoiseIsSharedOverTheBatch(AdditiveCore):
+@wrong(killed_by="dependence.axes", diagnosis=_DEPENDENT)
+class AddedNoiseIsSharedOverTheBatch(SharedOverTheBatch, AdditiveCore):
     """All rows of a batch get the same noise."""
-
-    def mask(self, shape: tuple[int, ...], rate: float) -> Any:
-        return super().mask((1, *shape[1:]), rate) if len(shape) > 1 else super().mask(shape, rate)
 
 
 @wrong(killed_by="gradient.same_noise", diagnosis=_DISAGREES)
@@ -180,9 +203,27 @@ class AddedNoiseIsInTheGradient(AdditiveCore):
         return np.asarray((dy * mask).astype(dy.dtype))
 
 
-@wrong(killed_by="inference.deterministic", diagnosis="evaluation draws noise")
-class NoiseIsAddedInEvaluation(AdditiveCore):
+@wrong(killed_by="inference.deterministic", diagnosis=_NOISY)
+class NoiseIsAddedInEvaluation(DrawnInEvaluation, AdditiveCore):
     """The evaluation pass is still noisy."""
 
-    def evaluate(self, x: Array, rate: float) -> Array:
-        return self.apply(x, self.mask(x.shape, rate), rate)
+
+_STD = 0.5
+
+
+@correct
+class FixedDeviationCore(AdditiveCore):
+    """Gaussian noise whose deviation is fixed, and no function of the rate, is added."""
+
+    law: ClassVar[AnyLaw] = GaussianAdditive(std=_STD)
+
+    def deviation(self, rate: float) -> float:
+        return _STD
+
+
+@wrong(killed_by="noise.marginal", diagnosis="the noise has another strength than declared")
+class FixedDeviationIsTheVariance(FixedDeviationCore):
+    """The number that is declared as the deviation is taken for the variance."""
+
+    def deviation(self, rate: float) -> float:
+        return math.sqrt(_STD)

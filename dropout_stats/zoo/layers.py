@@ -12,6 +12,14 @@ from dropout_stats.laws import AnyLaw, TestScaled
 from dropout_stats.laws.reading import Array
 from dropout_stats.target import Target
 from dropout_stats.zoo.core import Core, Mask, promising
+from dropout_stats.zoo.faults import (
+    DrawnAgainInBackward,
+    DrawnInEvaluation,
+    KeptAtTheRate,
+    NotScaled,
+    SharedOverTheBatch,
+)
+from dropout_stats.zoo.gradient import BackwardMultipliesByTheRate
 from dropout_stats.zoo.specimen import correct, wrong
 
 _APART = "units do not draw independently"
@@ -79,11 +87,8 @@ class AttentionDropoutIsNeverCalled(AttentionCore):
 
 
 @wrong(killed_by="support.kept_value", diagnosis=_UNSCALED)
-class AttentionIsNotScaled(AttentionCore):
+class AttentionIsNotScaled(NotScaled, AttentionCore):
     """Weights that are kept stay as they are, as does the evaluation pass."""
-
-    def scale(self, rate: float) -> float:
-        return 1.0
 
 
 @wrong("pytorch/pytorch#188015", killed_by="dependence.axes", diagnosis=_APART)
@@ -101,27 +106,18 @@ class HeadsShareTheirMask(AttentionCore):
     killed_by="inference.deterministic",
     diagnosis=_NOISY,
 )
-class AttentionDropsInEvaluation(AttentionCore):
+class AttentionDropsInEvaluation(DrawnInEvaluation, AttentionCore):
     """The kernel drops whenever the rate is above 0, and evaluation hands it the rate."""
-
-    def attend_in_evaluation(self, query: Array, key: Array, value: Array, rate: float) -> Array:
-        return self.attend(query, key, value, rate)
 
 
 @wrong("pytorch/pytorch#187227", killed_by="gradient.same_noise", diagnosis=_DISAGREES)
-class AttentionDrawsAgainInBackward(AttentionCore):
+class AttentionDrawsAgainInBackward(DrawnAgainInBackward, AttentionCore):
     """The backward pass draws a mask of its own in place of the one that it should draw again."""
-
-    def backward(self, dy: Array, y: Array, mask: Mask, rate: float) -> Array:
-        return super().backward(dy, y, self.mask(dy.shape, rate), rate)
 
 
 @wrong("NVIDIA/apex#816", killed_by="gradient.same_noise", diagnosis=_DISAGREES)
-class AttentionGradientIsTimesTheRate(AttentionCore):
+class AttentionGradientIsTimesTheRate(BackwardMultipliesByTheRate, AttentionCore):
     """The mask is right in the backward pass, and its scale is the rate."""
-
-    def backward(self, dy: Array, y: Array, mask: Mask, rate: float) -> Array:
-        return np.asarray(np.where(mask, dy * dy.dtype.type(rate), dy.dtype.type(0)))
 
 
 @correct
@@ -175,27 +171,23 @@ class ConnectionsAreScaledInBothPasses(DropConnectCore):
 
 
 @wrong("deeplearning4j/nd4j#1373", killed_by="rate.marginal", diagnosis=_SWAPPED)
-class ConnectionsAreKeptAtTheRate(DropConnectCore):
+class ConnectionsAreKeptAtTheRate(KeptAtTheRate, DropConnectCore):
     """A uniform below the rate keeps a connection, where it drops a unit of the other layer."""
-
-    def draw(self, shape: tuple[int, ...], rate: float) -> Mask:
-        return ~super().draw(shape, rate)
 
 
 @wrong(killed_by="dependence.axes", diagnosis=_APART)
-class NeuronsAreDropped(DropConnectCore):
+class NeuronsAreDropped(SharedOverTheBatch, DropConnectCore):
     """All connections to a neuron share a draw."""
-
-    def draw(self, shape: tuple[int, ...], rate: float) -> Mask:
-        return np.broadcast_to(super().draw((1, *shape[1:]), rate), shape)
 
 
 @wrong("salesforce/awd-lstm-lm#72", killed_by="inference.deterministic", diagnosis=_NOISY)
-class ConnectionsAreDroppedInEvaluation(DropConnectCore):
+class ConnectionsAreDroppedInEvaluation(DrawnInEvaluation, DropConnectCore):
     """Evaluation drops connections, too."""
 
-    def connect_in_evaluation(self, inputs: Array, weights: Array, rate: float) -> Array:
-        return self.connect(inputs, weights, rate)
+
+@wrong("pytorch/pytorch#190758", killed_by="gradient.same_noise", diagnosis=_DISAGREES)
+class ConnectionsAreDrawnAgainInBackward(DrawnAgainInBackward, DropConnectCore):
+    """To save memory the dropped weights are made again in the backward pass, of another mask."""
 
 
 @wrong(killed_by="gradient.same_noise", diagnosis="the backward pass does not apply the mask")
@@ -271,19 +263,13 @@ class StatesHaveTheirOwnMasks(ZoneoutCore):
 
 
 @wrong(killed_by="rate.marginal", diagnosis=_SWAPPED)
-class StatesAreUpdatedAtTheRate(ZoneoutCore):
+class StatesAreUpdatedAtTheRate(KeptAtTheRate, ZoneoutCore):
     """A unit is updated with probability rate."""
-
-    def draw(self, shape: tuple[int, ...], rate: float) -> Mask:
-        return ~super().draw(shape, rate)
 
 
 @wrong("clab/dynet#812", killed_by="dependence.axes", diagnosis=_APART)
-class SentencesShareTheirUpdates(ZoneoutCore):
+class SentencesShareTheirUpdates(SharedOverTheBatch, ZoneoutCore):
     """A mask is drawn once for a minibatch, and each sentence keeps the same units."""
-
-    def draw(self, shape: tuple[int, ...], rate: float) -> Mask:
-        return np.broadcast_to(super().draw((1, *shape[1:]), rate), shape)
 
 
 @wrong(killed_by="inference.law", diagnosis=_UNSCALED)

@@ -72,14 +72,18 @@ def matrix(
     Args:
         specimens: those to judge.
         resolution: what `check` resolves; by default what each specimen says that it needs.
-        rates: drop rates. Without asymmetric ones some faults cannot be seen.
+        rates: drop rates, where a specimen has none of its own. Without asymmetric ones some faults
+            cannot be seen.
         seed: seed of every run; fresh by default.
 
     """
     for specimen in specimens:
         started = time.monotonic()
         report = check(
-            specimen.build(), rates=rates, resolution=resolution or specimen.resolution, seed=seed
+            specimen.build(),
+            rates=specimen.fixed_rates or rates,
+            resolution=resolution or specimen.resolution,
+            seed=seed,
         )
         yield _row(specimen, report, time.monotonic() - started)
 

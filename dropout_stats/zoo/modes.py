@@ -6,6 +6,7 @@ import numpy as np
 
 from dropout_stats.laws.reading import Array
 from dropout_stats.zoo.core import Core
+from dropout_stats.zoo.faults import DrawnInEvaluation
 from dropout_stats.zoo.specimen import wrong
 
 
@@ -28,11 +29,8 @@ from dropout_stats.zoo.specimen import wrong
     diagnosis="dropping in evaluation",
     naive=True,
 )
-class DropsInEvaluation(Core):
+class DropsInEvaluation(DrawnInEvaluation):
     """The evaluation pass is a training pass."""
-
-    def evaluate(self, x: Array, rate: float) -> Array:
-        return np.asarray(self.train(x, rate))
 
 
 @wrong(

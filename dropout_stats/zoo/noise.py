@@ -8,14 +8,16 @@ from typing import Any, ClassVar
 import numpy as np
 
 from dropout_stats.conventions import Conventions
-from dropout_stats.laws import (
-    AnyLaw,
-    GaussianMultiplicative,
-    LogNormalMultiplicative,
-    UniformMultiplicative,
-)
+from dropout_stats.laws import AnyLaw, GaussianMultiplicative
 from dropout_stats.laws.reading import Array
 from dropout_stats.zoo.core import Core, promising
+from dropout_stats.zoo.faults import (
+    DrawnAgainInBackward,
+    DrawnFor,
+    DrawnInEvaluation,
+    ScaledInEvaluation,
+    SharedOverTheBatch,
+)
 from dropout_stats.zoo.specimen import correct, wrong
 
 
@@ -43,10 +45,12 @@ class GaussianCore(Core):
 
     def mask(self, shape: tuple[int, ...], rate: float) -> Any:
         """Make the multipliers, one a unit; at rate 0 nothing is drawn."""
-        units = self.law.sharing.kept_dims(shape)
-        if rate == 0:
-            return np.ones(units)
-        return 1 + self.deviation(rate) * self.scores(units)
+        units = self.units(shape)
+        return np.ones(units) if rate == 0 else self.multipliers(units, rate)
+
+    def multipliers(self, shape: tuple[int, ...], rate: float) -> Array:
+        """Draw multipliers of this shape at a rate inside (0, 1)."""
+        return 1 + self.deviation(rate) * self.scores(shape)
 
     def apply(self, x: Array, mask: Any, rate: float) -> Array:
         """Multiply, and round once."""
@@ -58,29 +62,6 @@ class GaussianChannelCore(GaussianCore):
     """The same with one multiplier for each channel."""
 
     law: ClassVar[AnyLaw] = GaussianMultiplicative(unit="channel")
-
-
-@correct
-class UniformNoise(GaussianCore):
-    """Multiplicative uniform noise of mean 1 and variance rate/(1 - rate)."""
-
-    law: ClassVar[AnyLaw] = UniformMultiplicative()
-
-    def scores(self, shape: tuple[int, ...]) -> Array:
-        return self.rng.uniform(-math.sqrt(3), math.sqrt(3), shape)
-
-
-@correct
-class LogNormalNoise(GaussianCore):
-    """Multiplicative log-normal noise of mean 1 and variance rate/(1 - rate)."""
-
-    law: ClassVar[AnyLaw] = LogNormalMultiplicative()
-
-    def mask(self, shape: tuple[int, ...], rate: float) -> Any:
-        if rate == 0:
-            return np.ones(shape)
-        square = -math.log1p(-rate)
-        return np.exp(self.rng.normal(-square / 2, math.sqrt(square), shape))
 
 
 @correct
@@ -151,14 +132,6 @@ class NoiseIsAdded(GaussianCore):
         return dy.copy()
 
 
-@wrong(killed_by="noise.support", diagnosis="the noise has another shape than declared")
-class NormalInPlaceOfUniform(UniformNoise):
-    """Mean and variance are right, but the noise is normal, and has no bounds."""
-
-    def scores(self, shape: tuple[int, ...]) -> Array:
-        return self.rng.standard_normal(shape)
-
-
 @wrong(killed_by="noise.shape", diagnosis="the noise has another shape than declared")
 class UniformInPlaceOfNormal(GaussianCore):
     """Mean and variance are right, but the noise is uniform."""
@@ -184,49 +157,34 @@ class TruncatedNoise(GaussianCore):
 
 
 @wrong(killed_by="dependence.axes", diagnosis="units do not draw independently")
-class NoiseSharedOverTheBatch(GaussianCore):
+class NoiseSharedOverTheBatch(SharedOverTheBatch, GaussianCore):
     """All rows of a batch get the same noise."""
-
-    def mask(self, shape: tuple[int, ...], rate: float) -> Any:
-        return super().mask((1, *shape[1:]), rate) if len(shape) > 1 else super().mask(shape, rate)
 
 
 @wrong(
     killed_by="support.shared_draw",
     diagnosis="units share their draws otherwise than declared",
 )
-class NoiseOfAChannelIsApart(GaussianChannelCore):
+class NoiseOfAChannelIsApart(DrawnFor, GaussianChannelCore):
     """Noise that should hold for a channel is drawn for each element."""
-
-    def mask(self, shape: tuple[int, ...], rate: float) -> Any:
-        return 1 + self.deviation(rate) * self.scores(shape) if rate else np.ones(shape)
 
 
 @wrong(
     killed_by="gradient.same_noise",
     diagnosis="the backward pass disagrees with its forward pass",
 )
-class FreshNoiseInBackward(GaussianCore):
+class FreshNoiseInBackward(DrawnAgainInBackward, GaussianCore):
     """The backward pass draws noise of its own."""
-
-    def backward(self, dy: Array, y: Array, mask: Any, rate: float) -> Array:
-        return self.apply(dy, self.mask(dy.shape, rate), rate)
 
 
 @wrong(killed_by="inference.deterministic", diagnosis="evaluation draws noise")
-class NoiseInEvaluation(GaussianCore):
+class NoiseInEvaluation(DrawnInEvaluation, GaussianCore):
     """The evaluation pass is still noisy."""
-
-    def evaluate(self, x: Array, rate: float) -> Array:
-        return self.apply(x, self.mask(x.shape, rate), rate)
 
 
 @wrong(killed_by="moments.noise_mean", diagnosis="the evaluation pass scales")
-class NoiseIsScaledInEvaluation(GaussianCore):
+class NoiseIsScaledInEvaluation(ScaledInEvaluation, GaussianCore):
     """The evaluation pass multiplies by 1 - rate, as if units had been dropped."""
-
-    def factor(self, rate: float) -> float:
-        return 1 - rate
 
 
 @wrong(killed_by="calls.repeated_mask", diagnosis="the same mask comes back")

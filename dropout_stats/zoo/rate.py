@@ -9,6 +9,7 @@ import numpy as np
 from dropout_stats.laws.reading import Array
 from dropout_stats.target import Output
 from dropout_stats.zoo.core import Core, Mask
+from dropout_stats.zoo.faults import AtHalfTheRate, KeptAtTheRate
 from dropout_stats.zoo.specimen import wrong
 
 
@@ -21,11 +22,8 @@ from dropout_stats.zoo.specimen import wrong
     diagnosis="keep probability and drop rate swapped in the mask",
     naive=True,
 )
-class SwappedMask(Core):
+class SwappedMask(KeptAtTheRate):
     """Units are kept where they should be dropped; at rate 0.5 that is the same law."""
-
-    def draw(self, shape: tuple[int, ...], rate: float) -> Mask:
-        return ~super().draw(shape, rate)
 
 
 @wrong(
@@ -133,14 +131,8 @@ class AppliedAtEveryHop(Core):
     killed_by="moments.variance",
     diagnosis="another rate is used throughout",
 )
-class ScheduleStopsHalfway(Core):
+class ScheduleStopsHalfway(AtHalfTheRate):
     """A schedule over the depth reaches half of the rate: mean and evaluation are right."""
-
-    def mask(self, shape: tuple[int, ...], rate: float) -> Mask:
-        return super().mask(shape, rate / 2)
-
-    def scale(self, rate: float) -> float:
-        return super().scale(rate / 2)
 
 
 @wrong(

@@ -11,6 +11,7 @@ from dropout_stats.laws import Inverted, TestScaled
 from dropout_stats.laws.reading import Array
 from dropout_stats.target import Target
 from dropout_stats.zoo.core import Core, Mask, TestScaledCore
+from dropout_stats.zoo.faults import NotScaled, ScaledInEvaluation
 from dropout_stats.zoo.specimen import wrong
 
 
@@ -20,11 +21,8 @@ from dropout_stats.zoo.specimen import wrong
     diagnosis="no scaling",
     naive=True,
 )
-class NoScaling(Core):
+class NoScaling(NotScaled):
     """Kept values are not scaled, in training or in evaluation."""
-
-    def scale(self, rate: float) -> float:
-        return 1.0
 
 
 @wrong(
@@ -115,11 +113,8 @@ class OverlapsFlipTheSign(Core):
     killed_by="inference.law",
     diagnosis="scaled in both modes",
 )
-class ScaledInBothModes(Core):
+class ScaledInBothModes(ScaledInEvaluation):
     """Training divides by keep_prob, and evaluation multiplies by it as well."""
-
-    def factor(self, rate: float) -> float:
-        return 1 - rate
 
 
 @wrong(killed_by="inference.law", diagnosis="scaled in both modes")

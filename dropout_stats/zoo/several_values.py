@@ -8,6 +8,12 @@ import numpy as np
 
 from dropout_stats.laws import AnyLaw, Law
 from dropout_stats.laws.reading import Array
+from dropout_stats.zoo.faults import (
+    DrawnAgainInBackward,
+    DrawnFor,
+    DrawnInEvaluation,
+    SharedOverTheBatch,
+)
 from dropout_stats.zoo.noise import GaussianCore
 from dropout_stats.zoo.specimen import correct, wrong
 
@@ -35,10 +41,6 @@ class TernaryCore(GaussianCore):
     def chances(self, rate: float) -> tuple[float, ...]:
         """How often."""
         return tuple(_ternary(rate).values())
-
-    def mask(self, shape: tuple[int, ...], rate: float) -> Any:
-        units = self.law.sharing.kept_dims(shape)
-        return self.multipliers(units, rate) if rate else np.ones(units)
 
     def multipliers(self, shape: tuple[int, ...], rate: float) -> Array:
         """One uniform number a unit, compared with the sums of the probabilities."""
@@ -113,33 +115,24 @@ class HalvingScalesAsDropout(HalvingCore):
 
 
 @wrong(killed_by="dependence.axes", diagnosis="units do not draw independently")
-class TernarySharedOverTheBatch(TernaryCore):
+class TernarySharedOverTheBatch(SharedOverTheBatch, TernaryCore):
     """All rows of a batch get the same multipliers."""
-
-    def mask(self, shape: tuple[int, ...], rate: float) -> Any:
-        return super().mask((1, *shape[1:]), rate) if len(shape) > 1 else super().mask(shape, rate)
 
 
 @wrong(
     killed_by="support.shared_draw",
     diagnosis="units share their draws otherwise than declared",
 )
-class TernaryChannelsDrawApart(TernaryChannelCore):
+class TernaryChannelsDrawApart(DrawnFor, TernaryChannelCore):
     """Multipliers that should hold for a channel are drawn for each element."""
-
-    def mask(self, shape: tuple[int, ...], rate: float) -> Any:
-        return self.multipliers(shape, rate) if rate else np.ones(shape)
 
 
 @wrong(
     killed_by="gradient.same_noise",
     diagnosis="the backward pass disagrees with its forward pass",
 )
-class TernaryIsDrawnAgainInBackward(TernaryCore):
+class TernaryIsDrawnAgainInBackward(DrawnAgainInBackward, TernaryCore):
     """The backward pass draws multipliers of its own."""
-
-    def backward(self, dy: Array, y: Array, mask: Any, rate: float) -> Array:
-        return self.apply(dy, self.mask(dy.shape, rate), rate)
 
 
 @wrong(
@@ -154,11 +147,8 @@ class TernaryGradientReachesTheDropped(TernaryCore):
 
 
 @wrong(killed_by="inference.deterministic", diagnosis="evaluation draws noise")
-class TernaryInEvaluation(TernaryCore):
+class TernaryInEvaluation(DrawnInEvaluation, TernaryCore):
     """The evaluation pass is still noisy."""
-
-    def evaluate(self, x: Array, rate: float) -> Array:
-        return self.apply(x, self.mask(x.shape, rate), rate)
 
 
 @wrong(

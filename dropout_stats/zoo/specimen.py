@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Protocol, TypeVar
 
+from dropout_stats.laws import is_indirect
 from dropout_stats.target import Target
 
 COARSE = 2.0**-6
@@ -54,6 +55,12 @@ class Specimen:
     def is_wrong(self) -> bool:
         """Whether something is wrong with it."""
         return self.killed_by is not None
+
+    @property
+    def fixed_rates(self) -> tuple[float, ...] | None:
+        """The only rates that it can be asked for; None: any."""
+        law = self.build().law
+        return law.fixed_rates() if law and is_indirect(law) else None
 
 
 _SPECIMENS: dict[type[object], Specimen] = {}  # those of a class, in the order of definition

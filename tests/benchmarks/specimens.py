@@ -54,8 +54,12 @@ def killed(name: str) -> Killed:
 def coarse_run(task: tuple[str, int]) -> Judged:
     """Judge a correct specimen coarsely."""
     name, seed = task
-    target = zoo.by_name[name].build()
-    return judged(target, seed, **coarse_options(target, seed))
+    specimen = zoo.by_name[name]
+    target = specimen.build()
+    options = coarse_options(target, seed)
+    if specimen.fixed_rates:
+        options["rates"] = specimen.fixed_rates
+    return judged(target, seed, **options)
 
 
 def default_run(task: tuple[str, int]) -> Judged:

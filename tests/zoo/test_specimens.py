@@ -1,6 +1,7 @@
 """What the zoo says about its specimens is well-formed, and its specimens are apart."""
 
 import re
+from fnmatch import fnmatch
 
 import numpy as np
 import pytest
@@ -46,6 +47,31 @@ def test_a_correct_one_has_nothing_to_be_accused_of():
 def test_every_check_that_can_fail_has_a_specimen():
     killers = {specimen.killed_by for specimen in zoo.WRONG}
     assert set(checks.by_id) - NEVER_FAIL - RESTATES <= killers
+
+
+# Each fault that every law can have, by the checks that kill it.
+FAULTS = {
+    "mean or variance": ("support.kept_value", "rate.marginal", "moments.*", "noise.marginal"),
+    "unit": ("support.shared_draw", "dependence.*", "calls.count_dispersion"),
+    "backward pass": ("gradient.*",),
+    "evaluation pass": ("inference.*", "moments.noise_mean"),
+}
+# They differ from another law that has all of them in their values, or their unit, alone.
+VARIATIONS = {
+    "GaussianMultiplicative(unit='channel')",
+    "GaussianAdditive(std=0.5)",
+    "ternary of channels",
+    "halving",
+    "pair",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_every_law_has_a_specimen_with_each_fault(fault):
+    laws = {str(specimen.build().law) for specimen in zoo.CORRECT} - VARIATIONS
+    killers = [(str(specimen.build().law), specimen.killed_by) for specimen in zoo.WRONG]
+    has = {law for law, killer in killers if any(fnmatch(killer, one) for one in FAULTS[fault])}
+    assert laws <= has, laws - has
 
 
 def test_most_faults_of_dropout_come_from_a_thread():
