@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "inputs": {"laws", "dtypes"},
     "call": {"target", "conventions", "laws", "inputs", "errors"},
     "adapters": {
+        "batchnorm",
         "target",
         "laws",
         "conventions",
