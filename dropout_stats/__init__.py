@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from dropout_stats import batchnorm as batchnorm
     from dropout_stats import gap as gap
     from dropout_stats import laws as laws
+    from dropout_stats import preactivation as preactivation
     from dropout_stats import readouts as readouts
     from dropout_stats import zoo as zoo
     from dropout_stats.adapters import adapt as adapt
@@ -61,7 +62,7 @@ _HOMES = {
     "Target": "target",
 }
 
-_MODULES = ("batchnorm", "gap", "laws", "readouts", "zoo")
+_MODULES = ("batchnorm", "gap", "laws", "preactivation", "readouts", "zoo")
 
 __all__ = [
     "Case",
@@ -86,6 +87,7 @@ __all__ = [
     "laws",
     "parametrize_checks",
     "plan",
+    "preactivation",
     "readouts",
     "reference",
     "smoke",

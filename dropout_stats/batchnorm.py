@@ -7,6 +7,8 @@ Normalization by Variance Shift (2019).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,49 @@ from dropout_stats.errors import UsageError
 from dropout_stats.laws import AnyLaw, is_dependent, is_indirect
 from dropout_stats.laws.reading import Array
 from dropout_stats.values import number, require
+
+_Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Shift:
+    """What the noise of one dropout does to the batch normalisation behind it.
+
+    Args:
+        dropout: the name of the dropout.
+        layer: the name of the one linear layer between them; None: there is none.
+        ratio: variance of each feature in evaluation over that in training, in closed form, of the
+            inputs that reached the dropout; shape (features,), NaN for a feature that is constant.
+        learnt: the same, seen: its variance in an evaluation pass over the running variance; None
+            where the normalisation has learnt nothing yet.
+
+    """
+
+    dropout: str
+    layer: str | None
+    ratio: _Floats
+    learnt: _Floats | None
+
+    def of(self, norm: str) -> str:
+        """The warning, where the normalisation has this name."""
+        between = "with nothing" if self.layer is None else f"with the linear layer {self.layer}"
+        seen = (
+            "" if self.learnt is None else f"; over its running variance it is {_said(self.learnt)}"
+        )
+        return (
+            f"batch normalisation {norm} comes after {self.dropout}, {between} between: it divides "
+            "by the variance of features with noise, of which that in evaluation is "
+            f"{_said(self.ratio)} (closed form, for this input){seen}"
+        )
+
+
+def _said(ratios: _Floats) -> str:
+    known = ratios[np.isfinite(ratios)]
+    if not len(known):
+        return "unknown, since all features are constant"
+    low, middle, high = np.quantile(known, (0, 0.5, 1))
+    features = f"{low:.3g} to {high:.3g} times over {len(known)} features"
+    return f"{middle:.3g} times in the median, {features}"
 
 
 def variance_shift(
@@ -53,8 +98,20 @@ def variance_shift(
             f"inputs must have the shape (batch, inputs) and weights (inputs, features), got "
             f"{x.shape} and {w.shape}"
         )
-    clean = (x @ w).var(axis=0)
-    noise = law.variance(rate) * (np.mean(x**2, axis=0) @ w**2)
+    return ratio_of(law, rate, (x @ w).var(axis=0), np.mean(x**2, axis=0) @ w**2)
+
+
+def ratio_of(law: AnyLaw, rate: float, clean: _Floats, power: _Floats) -> _Floats:
+    """The same of features whose variance without noise is `clean`.
+
+    Args:
+        law: the law.
+        rate: the drop rate, below 1.
+        clean: Var[z] over the batch where nothing is dropped; shape (features,).
+        power: sum_i w_i^2 E[x_i^2], likewise.
+
+    """
     with np.errstate(invalid="ignore"):
         shown = law.evaluation_factor(rate) ** 2 * clean
-        return np.asarray(shown / (law.mean(rate) ** 2 * clean + noise), np.float64)
+        noisy = law.mean(rate) ** 2 * clean + law.variance(rate) * power
+        return np.asarray(shown / noisy, np.float64)

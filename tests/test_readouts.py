@@ -117,7 +117,13 @@ def test_updates_are_not_read_in_half_precision():
 
 
 def test_what_is_no_layer_is_a_usage_error():
-    for readout in (readouts.attention, readouts.dropconnect, readouts.zoneout):
+    for readout in (
+        readouts.attention,
+        readouts.dense,
+        readouts.dropconnect,
+        readouts.recurrent,
+        readouts.zoneout,
+    ):
         with pytest.raises(ds.UsageError, match="must be a function"):
             readout(None)
         with pytest.raises(ds.UsageError, match="evaluate must be a function"):

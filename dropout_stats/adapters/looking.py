@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from dropout_stats.batchnorm import Shift
 from dropout_stats.errors import HarnessError, UsageError
 from dropout_stats.target import Target
 
@@ -27,6 +28,9 @@ class Inside:
             of training, which is another one in evaluation (`dropout_stats.batchnorm`).
         mapped: dropouts that it calls inside a transformation such as `jax.vmap`, where an input
             cannot be replaced: they are not judged.
+        shifts: by how much, for each of `shifted` that follows a dropout with at most one linear
+            layer between: by its name, where the framework lets that be seen. The target of the
+            dropout says it, too.
 
     """
 
@@ -35,6 +39,7 @@ class Inside:
     unused: tuple[str, ...]
     shifted: tuple[str, ...]
     mapped: tuple[str, ...] = ()
+    shifts: Mapping[str, Shift] = field(default_factory=dict)
 
 
 def after_a_dropout(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from dropout_stats.adapters.looking import (
     require_some,
 )
 from dropout_stats.adapters.torch import LAWS, NDIMS, to_array, to_tensor
+from dropout_stats.adapters.torch_norms import shifts_of
 from dropout_stats.conventions import Conventions
 from dropout_stats.laws import AnyLaw, Inverted
 from dropout_stats.laws.reading import Array
@@ -60,18 +61,31 @@ def inside(
         name: module
         for name, module in model.named_modules()
         if isinstance(module, torch.nn.modules.batchnorm._BatchNorm)
+        and module.track_running_stats  # else it divides by the variance that it sees
     }
     given = _first_inputs(model_call, {**layers, **norms})
     called = {name: layer for name, layer in layers.items() if name in given}
+    places = {
+        name: _Place(model_call, layer, given[name])
+        for name, layer in called.items()
+        if 0 < layer.p < 1
+    }
+    laws = {name: place.law for name, place in places.items()}
+    with torch.random.fork_rng():
+        dropping = {name: place.layer for name, place in places.items()}
+        shifts = shifts_of(model, model_call, dropping, laws, norms)
     return Inside(
         targets={
-            name: _Place(model_call, layer, given[name]).target(name, seed or torch.manual_seed)
-            for name, layer in called.items()
-            if 0 < layer.p < 1
+            name: replace(
+                place.target(name, seed or torch.manual_seed),
+                notes=tuple(one.of(norm) for norm, one in shifts.items() if one.dropout == name),
+            )
+            for name, place in places.items()
         },
         idle=tuple(name for name, layer in called.items() if layer.p in (0, 1)),
         unused=tuple(name for name in layers if name not in called),
         shifted=after_a_dropout(given, rates, norms),
+        shifts=shifts,
     )
 
 
@@ -146,7 +160,7 @@ class _Place:
             evaluate=self.evaluate,
             vjp=self.vjp if self._is_differentiated() else None,
             seed=seed,
-            law=self._law(),
+            law=self.law,
             conventions=Conventions(
                 dtypes=(str(self.given.dtype).removeprefix("torch."),),
                 rates=(float(self.layer.p),),
@@ -155,7 +169,8 @@ class _Place:
             name=f"{type(self.call.model).__name__}.{name}",
         )
 
-    def _law(self) -> AnyLaw | None:
+    @property
+    def law(self) -> AnyLaw | None:
         """That of a layer of PyTorch; a batch may be missing. A call of one's own has none."""
         base = next(base for base in type(self.layer).__mro__ if base.__name__ in LAWS)
         if type(self.layer).forward is not base.forward:  # type: ignore[attr-defined]

@@ -93,7 +93,8 @@ def name_noise(results: Sequence[Result], law: AnyLaw, failures: Failures) -> li
         size = _MULTIPLIED if isinstance(law, GaussianAdditive) else _ADDED
         found.append(Named(size, (*_READINGS, "gradient.same_noise", "structure.values"), ()))
     elif failed & _MOMENTS:
-        of_moments = {"moments.variance": _strength(results), "moments.mean": _MEAN}
+        # A mean that is wrong by a factor makes the variance wrong; not the other way about.
+        of_moments = {"moments.mean": _MEAN, "moments.variance": _strength(results)}
         found += [Named(cause, wrong, ()) for check, cause in of_moments.items() if check in failed]
     elif failed & {"noise.support", "noise.shape"}:
         found.append(Named(_SHAPE, wrong, ()))

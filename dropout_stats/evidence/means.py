@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from dropout_stats.evidence.numerics import log_sum_exp, smallest
 
 _Floats = NDArray[np.float64]
+_Counts = NDArray[np.int64] | NDArray[np.float64]
 
 _LEAST_FACTOR = 0.5  # what is left after the worst of all values
 # Standard deviations by which chance may hold the evidence back at the planned end.
@@ -73,17 +74,19 @@ class MeanTest:
             bet = min(bet, (1 - _LEAST_FACTOR) / worst)
         return np.log1p(sign * bet * excess)
 
-    def log_e(self, counts: NDArray[np.int64]) -> float:
+    def log_e(self, counts: _Counts) -> float:
         """Log e-value for a mean within the bounds.
 
         Args:
-            counts: how often each value was seen; shape (k,).
+            counts: how often each value was seen; shape (k,). What lies between two values may be
+                counted at both, in shares that have its mean: the log of a factor is concave, so
+                that the evidence is understated.
 
         """
         weights, factors = self._mixture
         return log_sum_exp(weights + counts @ factors)
 
-    def excludes_shift(self, counts: NDArray[np.int64]) -> bool:
+    def excludes_shift(self, counts: _Counts) -> bool:
         """Whether a shift of the declared size has been excluded, on both sides."""
         enough = -math.log1p(-self.power)
         return all(float(counts @ factors) >= enough for factors in self._declared)
@@ -104,9 +107,9 @@ class MeanTest:
         """Whether a shift of this size is well beyond the bounds: others are not to be excluded."""
         return size * self.deviation > self.high - self.low
 
-    def interval(self, counts: NDArray[np.int64], chance: float) -> tuple[float, float]:
+    def interval(self, counts: _Counts, chance: float) -> tuple[float, float]:
         """Means that the counts do not refute, at this chance of being wrong over all looks."""
-        mean = float(counts @ self.values) / max(int(counts.sum()), 1)
+        mean = float(counts @ self.values) / max(float(counts.sum()), 1.0)
         width = self.high - self.low
 
         def stays(size: float, sign: int) -> bool:

@@ -123,6 +123,141 @@ def test_batch_normalisations_after_a_dropout_are_named():
     assert torch.equal(model[0].running_mean, mean), "looking into a model must not train it"
 
 
+def stacks():
+    """Models that end in a batch normalisation behind a dropout."""
+    from torch import nn
+
+    image = nn.Unflatten(1, (2, 4, 4))
+    convolution = nn.Conv2d(2, 3, 3, padding=1, stride=2)
+    in_place = nn.Dropout(0.3, inplace=True)
+    parts = {
+        "Linear": (nn.Dropout(0.3), nn.Linear(32, 8), nn.BatchNorm1d(8)),
+        "Nothing": (nn.Dropout(0.3), nn.BatchNorm1d(32)),
+        "Rectified": (nn.ReLU(), in_place, nn.Linear(32, 8, bias=False), nn.BatchNorm1d(8)),
+        "Convolved": (image, nn.Dropout(0.3), convolution, nn.BatchNorm2d(3)),
+        "OfChannels": (image, nn.Dropout2d(0.3), nn.BatchNorm2d(2)),
+    }
+    return {name: nn.Sequential(*several) for name, several in parts.items()}
+
+
+@pytest.mark.framework("torch")
+@pytest.mark.parametrize("name", ["Linear", "Nothing", "Rectified", "Convolved", "OfChannels"])
+def test_the_variance_shift_of_a_normalisation_is_that_which_training_shows(name):
+    """Against the variance over many passes of the model, which share nothing with the formula."""
+    import torch
+
+    torch.manual_seed(3)
+    model, x = stacks()[name], 1 + torch.randn(64, 32)
+    norm, features = model[-1], []
+    hook = norm.register_forward_pre_hook(lambda _, args: features.append(args[0].detach()))
+    with torch.no_grad():
+        for _ in range(1000):
+            model.train()(x.clone())
+        z = torch.stack(features)
+        noisy = z.var(dim=[a for a in range(z.ndim) if a != 2], correction=0)
+        features.clear()
+        model.eval()(x.clone())
+    hook.remove()
+    clean = features[0].var(dim=[a for a in range(z.ndim - 1) if a != 1], correction=0)
+    found = ds.inside(model, x)
+    (last,) = found.shifted
+    shift = found.shifts[last]
+    np.testing.assert_allclose(shift.ratio, (clean / noisy).numpy(), rtol=0.03)
+    np.testing.assert_allclose(shift.learnt, shift.ratio, rtol=0.25)
+    ((place, target),) = found.targets.items()
+    assert (shift.dropout, len(target.notes)) == (place, 1)
+    report = ds.check(target, resolution=0.1, checks=["rate.marginal"], seed=4)
+    said = f"{np.median(shift.ratio):.3g} times in the median"
+    assert any(
+        said in one and f"normalisation {last} comes after" in one for one in report.observations
+    )
+
+
+@pytest.mark.framework("torch")
+def test_a_known_shift_is_given_in_closed_form():
+    """Centred inputs: 1 - rate, whatever the weights (Li et al. 2019)."""
+    import torch
+
+    x = torch.randn(4000, 32)
+    x = torch.cat((x, -x))
+    x = x / x.std(dim=0, correction=0)
+    found = ds.inside(torch.nn.Sequential(torch.nn.Dropout(0.4), torch.nn.BatchNorm1d(32)), x)
+    np.testing.assert_allclose(found.shifts["1"].ratio, 0.6, rtol=1e-4)
+    assert found.shifts["1"].learnt is None
+    assert (
+        "0.6 times in the median, 0.6 to 0.6 times over 32 features" in found.targets["0"].notes[0]
+    )
+
+
+@pytest.mark.framework("torch")
+def test_a_shift_is_the_one_of_the_formula_for_dense_weights(batch):
+    import torch
+
+    linear = torch.nn.Linear(32, 8)
+    model = torch.nn.Sequential(torch.nn.Dropout(0.3), linear, torch.nn.BatchNorm1d(8))
+    expected = ds.batchnorm.variance_shift(
+        ds.laws.Inverted(), 0.3, batch.numpy(), linear.weight.detach().numpy().T
+    )
+    np.testing.assert_allclose(ds.inside(model, batch).shifts["2"].ratio, expected, rtol=1e-9)
+
+
+@pytest.mark.framework("torch")
+def test_normalisations_that_see_no_noise_are_not_warned_of(batch):
+    import torch
+
+    nn = torch.nn
+    before = (nn.Linear(32, 32), nn.BatchNorm1d(32), nn.Dropout(0.3))
+    of_batches = (nn.Dropout(0.3), nn.BatchNorm1d(32, track_running_stats=False))
+    idle = (nn.Dropout(0.0), nn.BatchNorm1d(32), nn.Dropout(0.3))
+    for parts in (before, of_batches, idle):
+        model = nn.Sequential(*parts)
+        found = ds.inside(model, batch)
+        assert (found.shifted, found.shifts) == ((), {})
+        assert not any(target.notes for target in found.targets.values())
+    off = nn.Dropout(0.3).eval()
+    off.train = lambda mode=True: off
+    assert ds.inside(nn.Sequential(off, nn.BatchNorm1d(32)), batch).shifts == {}
+    frozen = nn.BatchNorm1d(32).eval()
+    frozen.train = lambda mode=True: frozen
+    assert ds.inside(nn.Sequential(nn.Dropout(0.3), frozen), batch).shifts == {}
+
+
+@pytest.mark.framework("torch")
+def test_what_is_done_between_ends_the_search(batch):
+    """No figure is given where the closed form does not hold."""
+    import torch
+
+    nn = torch.nn
+
+    class Between(nn.Module):
+        def __init__(self, change, *parts):
+            super().__init__()
+            self.drop, self.norm, self.change = nn.Dropout(0.3), nn.BatchNorm1d(32), change
+            self.parts = nn.Sequential(*parts)
+
+        def forward(self, x):
+            return self.norm(self.parts(self.change(self.drop(x))))
+
+    reflected = nn.Conv1d(32, 32, 3, padding=1, padding_mode="reflect")
+    image = nn.Unflatten(1, (32, 1))
+    channels = nn.Sequential(image, nn.Dropout1d(0.3), nn.Conv1d(32, 4, 1), nn.BatchNorm1d(4))
+    for model in (
+        Between(lambda x: x, nn.ReLU()),
+        Between(torch.tanh),
+        Between(torch.relu_),
+        Between(lambda x: x.mul_(2)),
+        Between(lambda x: x + x),
+        Between(lambda x: x, nn.Linear(32, 32), nn.Linear(32, 32)),
+        Between(lambda x: x[..., None].expand(-1, -1, 4), reflected),
+        Between(lambda x: x, nn.utils.parametrizations.weight_norm(nn.Linear(32, 32))),
+        nn.Sequential(nn.AlphaDropout(0.3), nn.BatchNorm1d(32)),
+        channels,
+    ):
+        found = ds.inside(model, batch)
+        assert len(found.shifted) == 1, model
+        assert found.shifts == {}, model
+
+
 ODD = (
     "InPlace",
     "OnlyInTraining",

@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "inputs": {"laws", "dtypes"},
     "call": {"target", "conventions", "laws", "inputs", "errors"},
     "adapters": {
+        "batchnorm",
         "target",
         "laws",
         "conventions",
@@ -102,6 +103,7 @@ MAY_IMPORT = {
     "readouts": {"callables", "conventions", "dtypes", "errors", "laws", "target", "values"},
     "through": {"conventions", "laws", "target"},
     "batchnorm": {"errors", "laws", "values"},
+    "preactivation": {"errors", "evidence", "laws", "results", "values"},
     "gap": {"errors", "values"},
     "schedules": {"conventions", "errors", "laws", "target", "values"},
     "settings": {"conventions", "expected", "options", "values", "errors"},
