@@ -13,7 +13,7 @@ from dropout_stats.zoo.faults import DrawnAgainInBackward, DrawnInEvaluation, Sh
 from dropout_stats.zoo.noise import GaussianCore, VarianceIsTheRate
 from dropout_stats.zoo.specimen import correct, wrong
 
-_STRENGTH = "the noise has another strength than declared"
+_IS_THE_RATE = "the variance is the rate"
 _MEAN = "the noise has another mean than declared"
 _DEPENDENT = "units do not draw independently"
 _DISAGREES = "the backward pass disagrees with its forward pass"
@@ -53,7 +53,7 @@ class NormalInPlaceOfUniform(UniformNoise):
         return self.rng.standard_normal(shape)
 
 
-@wrong(killed_by="noise.marginal", diagnosis=_STRENGTH)
+@wrong(killed_by="noise.marginal", diagnosis=_IS_THE_RATE)
 class UniformVarianceIsTheRate(VarianceIsTheRate, UniformNoise):
     """The variance of uniform noise is rate; it should be rate/(1 - rate)."""
 
@@ -81,7 +81,7 @@ class UniformNoiseInEvaluation(DrawnInEvaluation, UniformNoise):
     """The evaluation pass still multiplies by uniform noise."""
 
 
-@wrong(killed_by="noise.marginal", diagnosis=_STRENGTH)
+@wrong(killed_by="noise.marginal", diagnosis=_IS_THE_RATE)
 class LogNormalVarianceIsTheRate(VarianceIsTheRate, LogNormalNoise):
     """The variance of log-normal noise is rate; it should be rate/(1 - rate)."""
 
