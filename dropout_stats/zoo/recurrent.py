@@ -7,6 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from dropout_stats import readouts
 from dropout_stats.conventions import Conventions
 from dropout_stats.laws.reading import Array
 from dropout_stats.target import Target
@@ -34,12 +35,6 @@ class Layer(NamedTuple):
     recurrent: Array
     bias: Array
 
-    @classmethod
-    def through(cls, features: int, dtype: Any, bias: float) -> Layer:
-        """One that hands its input on, increased by a number, and remembers nothing."""
-        unit = np.eye(features, dtype=dtype)
-        return cls(unit, np.zeros_like(unit), np.full(features, bias, dtype))
-
     def states(self, inputs: Array) -> Array:
         """The state after each step."""
         state, states = np.zeros(inputs.shape[::2], inputs.dtype), np.empty_like(inputs)
@@ -58,34 +53,44 @@ class Layer(NamedTuple):
         return dinputs
 
 
+def _stacked(weights: Sequence[Array], biases: Sequence[Array]) -> list[Layer]:
+    pairs = zip(weights, biases, strict=True)
+    return [Layer(weight, np.zeros_like(weight), bias) for weight, bias in pairs]
+
+
 @correct
 class RecurrentCore(Core):
-    """Two recurrent layers with dropout between them, at each step anew.
-
-    Ones go in, the lower layer hands them on, and the upper one adds 1, so that it is never at its
-    kink. So 1 and the noise come out.
-    """
+    """Two recurrent layers with dropout between them, at each step anew."""
 
     conventions: ClassVar[Conventions] = promising(
-        ndims=(3, 3), dropped_nonfinite="unspecified", evaluation_graph="unspecified"
+        dropped_nonfinite="unspecified", evaluation_graph="unspecified"
     )
 
-    def run(self, inputs: Array, layers: Sequence[Layer], rate: float) -> Array:
+    def run(
+        self, inputs: Array, weights: Sequence[Array], biases: Sequence[Array], rate: float
+    ) -> Array:
         """The states of the upper layer in one training pass."""
-        lower, upper = layers
+        lower, upper = _stacked(weights, biases)
         return upper.states(self.train(lower.states(inputs), rate))
 
-    def run_in_evaluation(self, inputs: Array, layers: Sequence[Layer], rate: float) -> Array:
+    def run_in_evaluation(
+        self, inputs: Array, weights: Sequence[Array], biases: Sequence[Array], rate: float
+    ) -> Array:
         """The same in one evaluation pass."""
-        lower, upper = layers
+        lower, upper = _stacked(weights, biases)
         return upper.states(self.evaluate(lower.states(inputs), rate))
 
     def run_vjp(
-        self, inputs: Array, layers: Sequence[Layer], dstates: Array, rate: float
+        self,
+        inputs: Array,
+        weights: Sequence[Array],
+        biases: Sequence[Array],
+        dstates: Array,
+        rate: float,
     ) -> tuple[Array, Array]:
         """One training pass, and the gradient of the inputs."""
         self.require(rate)
-        lower, upper = layers
+        lower, upper = _stacked(weights, biases)
         below = lower.states(inputs)
         mask = self.mask(below.shape, rate)
         dropped = self.apply(below, mask, rate)
@@ -95,25 +100,17 @@ class RecurrentCore(Core):
 
     def target(self, **changes: Any) -> Target:
         """Make a target of what is between the layers."""
-
-        def through(x: Array) -> tuple[Array, tuple[Layer, Layer]]:
-            biases = (0.0, 1.0)
-            lower, upper = (Layer.through(x.shape[-1], x.dtype, bias) for bias in biases)
-            return np.ones_like(x), (lower, upper)
-
-        def train(x: Array, rate: float) -> Array:
-            return np.asarray(x * (self.run(*through(x), rate) - 1))
-
-        def evaluate(x: Array, rate: float) -> Array:
-            return np.asarray(x * (self.run_in_evaluation(*through(x), rate) - 1))
-
-        def vjp(x: Array, dy: Array, rate: float) -> tuple[Array, Array]:
-            states, back = self.run_vjp(*through(x), np.ones_like(x), rate)
-            return x * (states - 1), dy * back
-
-        passes = {"train": train, "evaluate": evaluate, "vjp": vjp}
-        unread = {"evaluate_vjp": None, "peers": None, "operations": None}
-        return super().target(**{**passes, **unread, **changes})
+        return readouts.recurrent(
+            self.run,
+            self.run_in_evaluation,
+            layers=2,
+            vjp=self.run_vjp,
+            seed=self.seed,
+            law=self.law,
+            conventions=self.conventions,
+            name=type(self).__name__,
+            **changes,
+        )
 
 
 @wrong("mozilla/DeepSpeech#1201", killed_by="rate.marginal", diagnosis="applied twice")
