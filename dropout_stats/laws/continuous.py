@@ -146,8 +146,9 @@ class _AtRate(NamedTuple):
 
     def standardised(self, multiplier: Numbers) -> Numbers:
         """How many standard deviations it is from its mean."""
-        scale = 1 / math.sqrt(self.law.variance(self.rate))
-        return np.asarray((multiplier - self.law.mean(self.rate)) * scale)
+        distance = np.asarray(multiplier - self.law.mean(self.rate))
+        distance *= 1 / math.sqrt(self.law.variance(self.rate))
+        return distance
 
 
 @dataclass(frozen=True)

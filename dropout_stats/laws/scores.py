@@ -63,10 +63,12 @@ def _powers(deviations: Numbers) -> NDArray[np.float64]:
     """How many have a finite square, and the sums of their first four powers."""
     flat = deviations.reshape(-1)
     squares = flat * flat
-    if not math.isfinite(squares.sum()):
+    second = squares.sum()
+    if not math.isfinite(second):
         flat = flat[np.isfinite(squares)]
         squares = flat * flat
-    sums = flat.sum(), squares.sum(), flat @ squares, squares @ squares
+        second = squares.sum()
+    sums = flat.sum(), second, flat @ squares, squares @ squares
     return np.array([flat.size, *sums], np.float64)
 
 
