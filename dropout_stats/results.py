@@ -30,6 +30,12 @@ WORST_FIRST: tuple[Verdict, ...] = (
 # What a failure looks like, where failures of one check have several causes.
 Symptom: TypeAlias = Literal[
     "no answer",  # the call raised, or returned no array of real numbers
+    "raised",  # of those, it raised
+    "in train",  # and which callable of the target was called
+    "in evaluate",
+    "in vjp",
+    "in evaluate_vjp",
+    "not at first",  # and other calls before it were answered
     "off by rounding",
     "the kept value of another unit",
     "no common factor",

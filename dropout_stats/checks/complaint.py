@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from dropout_stats.errors import NoAnswerError, TargetError
+from dropout_stats.errors import NoAnswerError, RaisedError, TargetError
 from dropout_stats.results import Finding, Symptom
+
+_CALLED: dict[str, Symptom] = {
+    "train": "in train",
+    "evaluate": "in evaluate",
+    "vjp": "in vjp",
+    "evaluate_vjp": "in evaluate_vjp",
+}
 
 
 class Complaint(NamedTuple):
@@ -25,4 +32,8 @@ class Complaint(NamedTuple):
 
 def symptoms_of(error: TargetError) -> tuple[Symptom, ...]:
     """What a call that went wrong looks like."""
-    return ("no answer",) if isinstance(error, NoAnswerError) else ()
+    if not isinstance(error, NoAnswerError):
+        return ()
+    raised: tuple[Symptom, ...] = ("raised",) if isinstance(error, RaisedError) else ()
+    called = _CALLED.get(error.call.partition("(")[0].rpartition(" ")[2])
+    return ("no answer", *raised, *((called,) if called else ()))

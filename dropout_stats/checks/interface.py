@@ -156,7 +156,10 @@ def _call(stream: Stream) -> Verdict:
 def _explain_call(stream: Stream, verdict: Verdict) -> Finding:
     if stream.broken:
         said = f"{stream.broken} (call {stream.calls + 1} of the stream)"
-        return Finding("fail", said, symptoms=symptoms_of(stream.broken))
+        symptoms = symptoms_of(stream.broken)
+        if symptoms and stream.calls:
+            symptoms = (*symptoms, "not at first")
+        return Finding("fail", said, symptoms=symptoms)
     return Finding(verdict, f"{stream.calls} calls returned an array of the input's shape")
 
 

@@ -19,6 +19,7 @@ from dropout_stats.diagnose.matching import (
 from dropout_stats.diagnose.naming import blames_draws, name_causes
 from dropout_stats.diagnose.quantised import quantised
 from dropout_stats.diagnose.several_valued import name_values
+from dropout_stats.diagnose.unanswered import name_unanswered
 from dropout_stats.laws import AnyLaw, SeveralValued, is_two_valued
 from dropout_stats.results import Diagnosis, Result
 
@@ -48,6 +49,14 @@ def diagnose(results: Sequence[Result], law: AnyLaw) -> tuple[Diagnosis, ...]:
 
     Failures that are expected need no diagnosis, but their numbers may show what else follows.
     """
+    answered = _of_answers(results, law)
+    explained = {check for diagnosis in answered for check in diagnosis.checks}
+    unanswered = name_unanswered(results, explained)
+    return (*unanswered.roots, *answered, *unanswered.others)
+
+
+def _of_answers(results: Sequence[Result], law: AnyLaw) -> tuple[Diagnosis, ...]:
+    """What explains the failures of calls that were answered."""
     failures = failures_of(results)
     if not failures.checks:
         return ()

@@ -56,7 +56,9 @@ class Row:
 
     @property
     def is_named(self) -> bool:
-        """Whether the first diagnosis is the one that it should get."""
+        """Whether the first diagnosis is the one that it should get, which a wrong one must say."""
+        if self.specimen.is_wrong and self.specimen.diagnosis is None:
+            return False
         return self.diagnosis == self.specimen.diagnosis
 
 

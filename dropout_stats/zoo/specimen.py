@@ -35,7 +35,7 @@ class Specimen:
             up for a check that no known report needs, and for correct ones.
         build: makes a new target; nothing is shared between two of them.
         killed_by: id of the check that must fail it; None for a correct one.
-        diagnosis: name of the first diagnosis that it should get; None where no name fits.
+        diagnosis: name of the first diagnosis that it must get; None for a correct one.
         naive: whether it is one of those that the naive test is scored on.
         resolution: the coarsest `resolution=` at which the check must see the fault.
 

@@ -49,6 +49,12 @@ def test_every_killer_is_a_check():
     assert {specimen.killed_by for specimen in zoo.WRONG} <= checks.by_id.keys()
 
 
+def test_no_diagnosis_is_never_the_right_one_of_a_wrong_specimen():
+    assert not row("NoScaling").is_named
+    assert not row("NoScaling", diagnosis=None).is_named
+    assert row("Core", "pass").is_named
+
+
 def test_only_a_pass_spares():
     assert row("Core", "pass").outcome == "spared"
     assert row("Core", "inconclusive").outcome == "accused"
