@@ -98,7 +98,8 @@ class Evidence:
         high: upper end, likewise.
         log10_e: log10 of the e-value against the law; None where the check is exact.
         resolution: the smallest departure that this run would have caught with probability
-            `power`, in the unit that the message names; None where the check is exact.
+            `power`, in the unit that the message names; of a failure that came too soon to tell,
+            the one that it was planned to catch; None where the check is exact.
 
     """
 

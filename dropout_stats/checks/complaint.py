@@ -30,6 +30,19 @@ class Complaint(NamedTuple):
         return Finding("fail", self.words, symptoms=self.symptoms)
 
 
+def complaint_of(error: TargetError, words: str = "") -> Complaint:
+    """A call that went wrong as a complaint, which says what was expected of it.
+
+    Args:
+        error: what came of the call.
+        words: the same in other words.
+
+    """
+    said = words or str(error)
+    expected = "; expected no error" if isinstance(error, RaisedError) else ""
+    return Complaint(said + expected, symptoms_of(error))
+
+
 def symptoms_of(error: TargetError) -> tuple[Symptom, ...]:
     """What a call that went wrong looks like."""
     if not isinstance(error, NoAnswerError):

@@ -159,7 +159,7 @@ OTHERS: tuple[Cause, ...] = (
         "two evaluation passes of the same input differ, though they do not drop units",
         "evaluate without drawing anything",
         explains=["gradient.evaluation"],
-        follows=["inference.law"],
+        follows=["inference.law", "randomness.idle"],
     ),
     cause_of(
         ["moments.enumerated"],
