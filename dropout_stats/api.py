@@ -20,6 +20,7 @@ from dropout_stats.laws import AnyLaw
 from dropout_stats.options import Options, read_options
 from dropout_stats.planning import Plan, make_plan
 from dropout_stats.report.model import Report
+from dropout_stats.reproduce import variable_of
 from dropout_stats.results import Case, Result
 from dropout_stats.run import Run
 from dropout_stats.selftest import Remark, ask_all
@@ -91,7 +92,7 @@ def bind(target: object, law: AnyLaw | str | None = None, **options: Unpack[Opti
     """Adapt the target and plan its run; every front end starts here."""
     asked = read_options(law, options)
     adapted = adapt(target)
-    plan = make_plan(adapted, asked)
+    plan = replace(make_plan(adapted, asked), variable=variable_of(target, "target"))
     return BoundRun(plan, through(plan.law, adapted, plan.conventions))
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dropout_stats.conventions import Conventions
-from dropout_stats.errors import NoAnswerError
+from dropout_stats.errors import NoAnswerError, RaisedError
 from dropout_stats.inputs import branch
 from dropout_stats.laws.reading import Array
 from dropout_stats.target import Output, Target
@@ -182,7 +182,7 @@ class Caller:
         try:
             return function(x, self._argument(rate), **key)
         except (Exception, SystemExit) as error:
-            raise NoAnswerError(self.describe(name, x, rate), _raised(error)) from error
+            raise RaisedError(self.describe(name, x, rate), _raised(error)) from error
 
     def _argument(self, rate: float) -> float:
         return self._conventions.from_rate(rate)
@@ -211,7 +211,7 @@ class Caller:
         try:
             return function(*args, **kwargs)
         except (Exception, SystemExit) as error:
-            raise NoAnswerError(call, _raised(error)) from error
+            raise RaisedError(call, _raised(error)) from error
 
 
 def _raised(error: BaseException) -> str:

@@ -28,13 +28,20 @@ class TargetError(DropoutStatsError):
     """
 
     def __init__(self, call: str, problem: str) -> None:
-        super().__init__(f"{call} {problem}")
+        super().__init__(call, problem)
         self.call = call
         self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.call} {self.problem}"
 
 
 class NoAnswerError(TargetError):
     """The call raised, or returned nothing that a check could judge."""
+
+
+class RaisedError(NoAnswerError):
+    """The call raised."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -57,6 +57,7 @@ class Plan:
         large_shape: a shape of many units, where the target may be asked one more.
         deselected: cases of the full plan that `checks` and `skip` leave out.
         seconds: estimated time of a conforming run; None before it was measured.
+        variable: how Python names the target, for reproductions where no command does.
 
     """
 
@@ -73,6 +74,7 @@ class Plan:
 
     deselected: tuple[Case, ...] = ()
     seconds: float | None = None
+    variable: str = "target"
 
     @property
     def law_name(self) -> str:

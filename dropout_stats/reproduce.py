@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
+import sys
 from dataclasses import fields, replace
 from typing import Any
 
@@ -22,7 +23,7 @@ def reproduction(plan: Plan, case: Case) -> str:
     asked = replace(plan.asked, checks=(case.id,), skip=(), expected=())
     given = _others_than_the_defaults(asked) | {"seed": asked.seed}
     if plan.spec is None or (asked.law and not laws.spelled(asked.law)):
-        return _expression(given)
+        return _expression(plan.variable, given)
     return _command(plan.spec, given)
 
 
@@ -54,9 +55,18 @@ def _convention(name: str, value: Any) -> list[str]:
     return ["--convention", f"{name}={to_words(value)}"]
 
 
-def _expression(given: dict[str, Any]) -> str:
+def _expression(target: str, given: dict[str, Any]) -> str:
     arguments = [f"{name}={_shown(value)}" for name, value in given.items()]
-    return f"ds.check({', '.join(['target', *arguments])})"
+    return f"ds.check({', '.join([target, *arguments])})"
+
+
+def variable_of(value: object, otherwise: str) -> str:
+    """Return how the script or session that runs writes this object, if it has a name for it."""
+    if isinstance(value, str):
+        return repr(value)
+    names = vars(sys.modules["__main__"]).items()
+    known = (name for name, one in names if one is value and not name.startswith("_"))
+    return next(known, otherwise)
 
 
 def _shown(value: Any) -> str:
@@ -66,5 +76,5 @@ def _shown(value: Any) -> str:
         held = _others_than_the_defaults(value).items()
         return f"ds.Conventions({', '.join(f'{name}={one!r}' for name, one in held)})"
     if laws.is_law(value):
-        return f"ds.laws.{value}" if laws.spelled(value) else "law"
+        return f"ds.laws.{value}" if laws.spelled(value) else variable_of(value, "law")
     return "float('inf')" if value == math.inf else repr(value)

@@ -30,6 +30,12 @@ WORST_FIRST: tuple[Verdict, ...] = (
 # What a failure looks like, where failures of one check have several causes.
 Symptom: TypeAlias = Literal[
     "no answer",  # the call raised, or returned no array of real numbers
+    "raised",  # of those, it raised
+    "in train",  # and which callable of the target was called
+    "in evaluate",
+    "in vjp",
+    "in evaluate_vjp",
+    "not at first",  # and other calls before it were answered
     "off by rounding",
     "the kept value of another unit",
     "no common factor",
@@ -92,7 +98,8 @@ class Evidence:
         high: upper end, likewise.
         log10_e: log10 of the e-value against the law; None where the check is exact.
         resolution: the smallest departure that this run would have caught with probability
-            `power`, in the unit that the message names; None where the check is exact.
+            `power`, in the unit that the message names; of a failure that came too soon to tell,
+            the one that it was planned to catch; None where the check is exact.
 
     """
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from dropout_stats import checks
 from dropout_stats.call import Caller
 from dropout_stats.checks.bench import Bench
-from dropout_stats.checks.complaint import symptoms_of
+from dropout_stats.checks.complaint import complaint_of
 from dropout_stats.errors import TargetError
 from dropout_stats.planning import Plan, PlannedCase
 from dropout_stats.reproduce import reproduction
-from dropout_stats.results import Case, Finding, Result
+from dropout_stats.results import Case, Evidence, Finding, Result
 from dropout_stats.sampler import Sampler, broken
 from dropout_stats.streams import StreamPlan
 from dropout_stats.target import Target
@@ -72,7 +73,7 @@ class Run:
             check=case.check,
             verdict=finding.verdict,
             message=finding.message,
-            evidence=finding.evidence,
+            evidence=_evidence(finding, planned),
             case=case,
             reproduce=reproduction(self.plan, case),
             symptoms=finding.symptoms,
@@ -85,7 +86,7 @@ class Run:
                 refusal = self._refusal(case)
                 return Finding("not-applicable", refusal) if refusal else self._ask(case)
         except TargetError as error:
-            return Finding("fail", str(error), symptoms=symptoms_of(error))
+            return complaint_of(error).finding()
         except Exception as error:  # noqa: BLE001 - a broken check must not take the others along
             return broken(error)
 
@@ -131,3 +132,11 @@ class Run:
             self._findings[plan.where] = sampler.findings()
             self._seconds_left = max(0.0, self._seconds_left - (self._clock() - started))
         return self._findings[plan.where]
+
+
+def _evidence(finding: Finding, planned: PlannedCase) -> Evidence | None:
+    """The numbers of a finding; a failure that came early resolves what was planned."""
+    evidence = finding.evidence
+    if finding.verdict != "fail" or evidence is None or evidence.resolution:
+        return evidence
+    return replace(evidence, resolution=planned.resolution)

@@ -1,11 +1,15 @@
+import html
+import io
 import json
 from importlib.metadata import PackageNotFoundError
 from xml.etree import ElementTree
 
 import pytest
+from rich.console import Console
 
 import dropout_stats as ds
 from dropout_stats import zoo
+from dropout_stats.report.terminal import failure_text, renderable
 from dropout_stats.results import Case, Result, worst
 from dropout_stats.zoo.rate import SwappedBoth
 from dropout_stats.zoo.scale import ScaledTwice
@@ -78,6 +82,28 @@ def test_a_failure_shows_expected_observed_where_and_how_to_reproduce(failing):
     assert "reproduce: " in text
     assert "DIAGNOSIS" in text
     assert "fix: " in text
+
+
+def test_a_reproduction_is_one_line_in_every_console(failing):
+    result = failing["rate.marginal"]
+    for width in (30, 100):
+        console = Console(file=io.StringIO(), width=width)
+        console.print(renderable(failing), crop=False)
+        lines = [line.strip() for line in console.file.getvalue().splitlines()]
+        assert f"reproduce: {result.reproduce}" in lines
+    assert f"reproduce: {result.reproduce}" in failure_text(result)
+    assert f"reproduce: {result.reproduce}" in html.unescape(failing.to_html())
+
+
+def test_a_failure_that_comes_too_soon_to_tell_resolves_what_was_planned():
+    asked = {"rates": (0.3,), "resolution": 2**-5, "seed": 5, "checks": ["calls.repeated_mask"]}
+    target = zoo.by_name["CachedMask"].build()
+    (case,) = ds.plan(target, **asked).cases
+    report = ds.check(target, **asked)
+    (failure,) = report.failures
+    assert failure.evidence.units < 10  # these exclude no pool of masks
+    assert failure.evidence.resolution == case.resolution > 10
+    assert f"resolution: {case.resolution:.2g}" in str(report)
 
 
 def test_indexing_gives_the_worst_result_of_a_check(failing):

@@ -1,15 +1,20 @@
 """The reproduction of a case is complete: it finds exactly what was found."""
 
+import dataclasses
+import importlib
 import json
+import os
 import shlex
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
 import dropout_stats as ds
 from dropout_stats import zoo
+from dropout_stats.adapters.locate import spec_of
 from dropout_stats.zoo.rate import NeverDrops
 from dropout_stats.zoo.scale import NoScaling, ScaledTwice
 
@@ -39,12 +44,17 @@ FAILING = zoo.choose(
 )
 
 
+def unnamed(specimen):
+    """A target that no command names, as one that was made in a script."""
+    return dataclasses.replace(specimen.build(), spec=None)
+
+
 @pytest.mark.parametrize("specimen", FAILING, ids=lambda s: s.name)
 def test_a_python_reproduction_gives_the_same_result(specimen):
-    report = ds.check(specimen.build(), **GIVEN)
+    report = ds.check(unnamed(specimen), **GIVEN)
     bad = [result for result in report.results if result.verdict in ("fail", "inconclusive")]
     for result in {*bad[:1], *bad[-1:]}:  # each is a run of its own
-        found = eval(result.reproduce, {"ds": ds, "target": specimen.build()})  # noqa: S307
+        found = eval(result.reproduce, {"ds": ds, "target": unnamed(specimen)})  # noqa: S307
         assert found.results == (result,)
 
 
@@ -155,6 +165,117 @@ def test_a_command_gives_the_same_result(folder, words):
         program, *again = shlex.split(first[check]["reproduce"])
         assert program == "dropout-stats"
         assert results(folder, *again) == [first[check]]
+
+
+SCRIPT = """
+import dropout_stats as ds
+from layers import build, dropout
+
+def made_here(x, rate, training=True):
+    return dropout(x, rate, training)
+
+mine = build()
+COARSE = {"rates": (0.1,), "resolution": 0.1, "seed": 5}
+for judged in (dropout, made_here, mine):
+    print(ds.check(judged, checks=["inference.*"], **COARSE))
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    (tmp_path / "layers.py").write_text(
+        textwrap.dedent("""
+        import numpy as np
+        import dropout_stats as ds
+
+        def dropout(x, rate, training=True):
+            kept = np.random.default_rng(0).random(x.shape) >= rate
+            return np.where(kept, x / x.dtype.type(1 - rate), x.dtype.type(0))
+
+        def build():
+            return ds.Target(train=dropout, evaluate=dropout)
+        """)
+    )
+    (tmp_path / "script.py").write_text(SCRIPT)
+    return tmp_path
+
+
+def printed(done):
+    """The lines that a report tells its reader to run, each once."""
+    lines = [line.strip() for line in done.stdout.splitlines()]
+    found = [line for line in lines if line.startswith("reproduce: ")]
+    return list(dict.fromkeys(line.removeprefix("reproduce: ") for line in found))
+
+
+def findings(done):
+    """What a report says of its failures: the lines between their heads and their reproductions."""
+    text = done.stdout.partition("FAIL inference.law")[2].partition("reproduce: ")[0]
+    return " ".join(text.split())
+
+
+def in_a_shell(folder, line):
+    scripts = str(Path(sys.executable).parent)
+    path = os.pathsep.join((scripts, os.environ.get("PATH", "")))
+    return subprocess.run(  # noqa: S602 - what is printed is there to be pasted into a shell
+        line,
+        shell=True,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PATH": path, "COLUMNS": "60"},
+    )
+
+
+def in_python(folder, *words):
+    return subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, *words], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+def test_what_the_command_prints_runs_in_a_shell_as_it_stands(folder):
+    command = "dropout-stats check 'my targets.py:target' --keep-prob --rates 0.1 --seed 5"
+    found = in_a_shell(folder, f"{command} --resolution 0.1 --checks 'inference.*'")
+    assert found.returncode == 1, found.stdout + found.stderr
+    again = in_a_shell(folder, printed(found)[0])
+    assert again.returncode == 1, again.stdout + again.stderr
+    assert findings(found) == findings(again) != ""
+
+
+def test_what_a_report_in_a_script_prints_runs_as_it_stands(project):
+    found = in_python(project, "script.py")
+    assert found.returncode == 0, found.stderr
+    lines = printed(found)
+    imported = [line for line in lines if line.startswith("dropout-stats check layers:dropout ")]
+    made_here = [line for line in lines if line.startswith("ds.check(made_here, ")]
+    mine = [line for line in lines if line.startswith("ds.check(mine, ")]
+    assert [*imported, *made_here, *mine] == lines, found.stdout
+
+    again = in_a_shell(project, imported[0])
+    assert again.returncode == 1, again.stdout + again.stderr
+    assert findings(again) == findings(found)
+
+    (project / "script.py").write_text(f"{SCRIPT}\nassert {made_here[0]}.failures\n{mine[0]}\n")
+    assert in_python(project, "script.py").returncode == 0
+
+
+def test_what_no_other_process_finds_is_named_by_no_command(tmp_path, monkeypatch):
+    (tmp_path / "hidden_layers.py").write_text("class Layer: ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    hidden = importlib.import_module("hidden_layers").Layer
+
+    class Local(hidden):
+        pass
+
+    assert spec_of(hidden) is None  # on the path of this process alone
+    assert spec_of(Local) is None
+    assert spec_of(ds.reference(ds.laws.Inverted())) is None
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert spec_of(hidden) == "hidden_layers:Layer"
+    monkeypatch.delenv("PYTHONPATH")
+    monkeypatch.chdir(tmp_path)
+    assert spec_of(hidden) == "hidden_layers:Layer"
+    assert spec_of(json.dumps) == "json:dumps"
 
 
 def test_settings_of_pyproject_are_part_of_the_command(folder):

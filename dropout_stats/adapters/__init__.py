@@ -11,7 +11,7 @@ from typing import Any
 
 from dropout_stats.adapters import plugins
 from dropout_stats.adapters.arrays import choose
-from dropout_stats.adapters.locate import locate
+from dropout_stats.adapters.locate import locate, spec_of
 from dropout_stats.errors import HarnessError, UsageError, did_you_mean
 from dropout_stats.target import Target
 
@@ -126,11 +126,13 @@ def inside(model: object, *inputs: Any, **options: Any) -> Any:
 
 
 def _spec(target: object, framework: str | None, options: dict[str, Any]) -> str | None:
-    if not isinstance(target, str):
+    """The words of the command line that name it; None where there are none."""
+    place = target if isinstance(target, str) else spec_of(target)
+    if place is None:
         return None
     given = {**({"framework": framework} if framework else {}), **options}
     pairs = (("--option", f"{key}={value}") for key, value in given.items())
-    return shlex.join([target, *(word for pair in pairs for word in pair)])
+    return shlex.join([place, *(word for pair in pairs for word in pair)])
 
 
 def _locate(spec: str) -> object:

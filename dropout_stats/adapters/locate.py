@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
+import site
 import sys
+import sysconfig
+from functools import reduce
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -34,6 +38,36 @@ def locate(spec: str) -> Any:
             )
         found = getattr(found, name)
     return found
+
+
+def spec_of(found: object) -> str | None:
+    """Return the import string under which another process finds this very object.
+
+    None where it has none: it was made in the script that runs or inside a function, or its module
+    lies neither here nor where packages are installed.
+    """
+    module, name = getattr(found, "__module__", None), getattr(found, "__qualname__", None)
+    if not (isinstance(module, str) and isinstance(name, str) and module in sys.modules):
+        return None
+    try:
+        there = reduce(getattr, name.split("."), sys.modules[module])
+    except AttributeError:
+        return None
+    return f"{module}:{name}" if there is found and _is_importable(module) else None
+
+
+def _is_importable(module: str) -> bool:
+    """Whether a new process that is started here finds the module."""
+    root = module.partition(".")[0]
+    file = getattr(sys.modules.get(root), "__file__", None)
+    if file is None:
+        return False
+    path = Path(file).resolve()
+    path = path.parent if path.name == "__init__.py" else path
+    installed = [sysconfig.get_path("stdlib"), *site.getsitepackages(), site.getusersitepackages()]
+    named = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    folders = [str(Path.cwd()), *installed, *filter(None, named)]
+    return path.stem == root and path.parent in [Path(folder).resolve() for folder in folders]
 
 
 def _module(name: str) -> ModuleType:

@@ -137,7 +137,7 @@ class Bench:
         if first.dtype.name != declared:
             raise TargetError(call, f"returned {first.dtype.name}; expected {declared}")
         if handed.tobytes() != x.tobytes():
-            raise TargetError(call, "changed its input in place")
+            raise TargetError(call, "changed its input in place; expected it unchanged")
         given, got = x.astype(np.float64), first.astype(np.float64)
         ratios = got / given
         expected = self.law.evaluation_factor(rate)

@@ -56,8 +56,9 @@ def _explain_repeats(stream: Stream, verdict: Verdict) -> Finding:
         )
     else:
         message = (
-            f"{seen}: the target returns masks that it has returned before. Independent masks "
-            f"repeat like this with an e-value of 10^{evidence.log10_e:.1f} against them"
+            f"{seen}; expected a new one each time, but for what chance repeats: the target "
+            "returns masks that it has returned before. Independent masks repeat like this with an "
+            f"e-value of 10^{evidence.log10_e:.1f} against them"
         )
     return Finding(verdict, message, evidence)
 

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from dropout_stats.errors import NoAnswerError, TargetError
+from dropout_stats.errors import NoAnswerError, RaisedError, TargetError
 from dropout_stats.results import Finding, Symptom
+
+_CALLED: dict[str, Symptom] = {
+    "train": "in train",
+    "evaluate": "in evaluate",
+    "vjp": "in vjp",
+    "evaluate_vjp": "in evaluate_vjp",
+}
 
 
 class Complaint(NamedTuple):
@@ -23,6 +30,23 @@ class Complaint(NamedTuple):
         return Finding("fail", self.words, symptoms=self.symptoms)
 
 
+def complaint_of(error: TargetError, words: str = "") -> Complaint:
+    """A call that went wrong as a complaint, which says what was expected of it.
+
+    Args:
+        error: what came of the call.
+        words: the same in other words.
+
+    """
+    said = words or str(error)
+    expected = "; expected no error" if isinstance(error, RaisedError) else ""
+    return Complaint(said + expected, symptoms_of(error))
+
+
 def symptoms_of(error: TargetError) -> tuple[Symptom, ...]:
     """What a call that went wrong looks like."""
-    return ("no answer",) if isinstance(error, NoAnswerError) else ()
+    if not isinstance(error, NoAnswerError):
+        return ()
+    raised: tuple[Symptom, ...] = ("raised",) if isinstance(error, RaisedError) else ()
+    called = _CALLED.get(error.call.partition("(")[0].rpartition(" ")[2])
+    return ("no answer", *raised, *((called,) if called else ()))

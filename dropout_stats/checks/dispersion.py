@@ -126,7 +126,7 @@ def _explain(
         "pass": f"{seen}. A factor of {resolution:.3g} (or its inverse) would have been caught",
         "inconclusive": f"{seen}. Too few {group}s to exclude the declared factor "
         f"{test.factor:.3g} (or its inverse)",
-        "fail": f"{seen}, whatever the rate (e-value 10^{log10_e:.1f}): {shared}",
+        "fail": f"{seen}; expected as much, whatever the rate (e-value 10^{log10_e:.1f}): {shared}",
     }
     return Finding(verdict, messages[verdict], evidence)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import select
 import signal
 import time
@@ -10,7 +11,7 @@ import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
-from dropout_stats.errors import NoAnswerError, TargetError
+from dropout_stats.errors import TargetError
 
 _CHUNK = 1 << 16
 _DONE, _RAISED = b"+", b"-"
@@ -55,7 +56,7 @@ def _work(function: Callable[[], bytes], writing: int) -> None:
         try:
             answer = _DONE + function()
         except TargetError as error:
-            answer = _RAISED + str(error).encode()
+            answer = _RAISED + pickle.dumps(error)
         while answer:
             answer = answer[os.write(writing, answer) :]
     finally:
@@ -76,7 +77,8 @@ def _read(worker: _Worker, deadline: float) -> bytes:
 
 def _result(answer: bytes) -> bytes:
     if answer[:1] == _RAISED:
-        raise NoAnswerError("in a forked worker,", answer[1:].decode(errors="replace"))
+        error: TargetError = pickle.loads(answer[1:])  # noqa: S301 - from our own child
+        raise type(error)(f"in a forked worker, {error.call}", error.problem)
     if answer[:1] != _DONE:
         raise TimeoutError("a forked worker ended without an answer")
     return answer[1:]

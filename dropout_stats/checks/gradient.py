@@ -167,8 +167,8 @@ def _dropped_is_zero(passes: _Passes, bench: Bench) -> Finding:
                 "fail",
                 f"{int(wrong.sum())} of {int(dropped.sum())} dropped units of one pass receive a "
                 f"gradient: at index {index} the output is 0, but dx = {one.dx[index]:.9g} for "
-                f"dy = {one.dy[index]:.9g}: the backward pass does not apply the mask of its "
-                "forward pass",
+                f"dy = {one.dy[index]:.9g}; expected 0: the backward pass does not apply the mask "
+                "of its forward pass",
                 Evidence(dropped_units, estimate=float(wrong.sum() / dropped.sum())),
             )
     if not dropped_units and _hardly_drops(passes, bench):
@@ -196,7 +196,7 @@ def _forward(passes: _Passes, _: Bench) -> Finding:
         return Finding(
             "fail",
             f"{len(changing)} of {len(passes.made)} differentiated passes change the caller's "
-            f"input in place, the first of shape {changing[0].x.shape}",
+            f"input in place, the first of shape {changing[0].x.shape}; expected none",
             evidence,
             passes.remark,
         )
@@ -225,9 +225,9 @@ def _dy_unchanged(passes: _Passes, bench: Bench) -> Finding:
         return Finding(
             "fail",
             f"{len(changing)} of {len(passes.made)} backward passes change the caller's dy in "
-            f"place, the first of shape {changing[0].x.shape}: whatever reads it afterwards, such "
-            "as a residual branch, gets other numbers. Write the gradient into an array of its "
-            "own, or declare Conventions(dy='consumed')",
+            f"place, the first of shape {changing[0].x.shape}; expected none: whatever reads it "
+            "afterwards, such as a residual branch, gets other numbers. Write the gradient into an "
+            "array of its own, or declare Conventions(dy='consumed')",
             Evidence(passes.units),
         )
     return Finding("pass", f"dy is left as it was in {len(passes.made)} passes")

@@ -111,7 +111,7 @@ def _frequencies(zeros: Counts, others: Counts, keep_probs: tuple[float, ...]) -
     elsewhere = f"{others.successes} of {others.trials} where x is not 0"
     return Finding(
         "fail",
-        f"{seen}, and {elsewhere}: the mask depends on the values",
+        f"{seen}, and {elsewhere}; expected as many: the mask depends on the values",
         evidence,
         symptoms=("follows the values",),
     )
@@ -129,7 +129,9 @@ def _linear(bench: Bench, case: Case) -> Finding:
         if leaks.any():
             index = first_index(leaks)
             return Finding(
-                "fail", f"at index {index} dy = 0, but dx = {one.dx[index]:.9g}", Evidence(x.size)
+                "fail",
+                f"at index {index} dy = 0, but dx = {one.dx[index]:.9g}; expected 0",
+                Evidence(x.size),
             )
     ratios = [one.dx[one.dx != 0] / one.dy[one.dx != 0] for one in passes]
     units = sum(ratio.size for ratio in ratios)
@@ -147,8 +149,8 @@ def _linear(bench: Bench, case: Case) -> Finding:
             return Finding(
                 "fail",
                 f"the multiplier depends on dy: at index {index} dy = {one.dy[index]:.9g} gives "
-                f"dx = {one.dx[index]:.9g}, {one.dx[index] / one.dy[index]:.9g} times dy; most "
-                f"units are multiplied by {typical:.9g}",
+                f"dx = {one.dx[index]:.9g}, {one.dx[index] / one.dy[index]:.9g} times dy; "
+                f"expected {typical:.9g} times, as at most units",
                 Evidence(units),
             )
     return Finding(
@@ -168,7 +170,10 @@ def _lost(passes: list[Pass]) -> str | None:
         lost = (one.dx == 0) & (one.y != 0) & (one.dy != 0)
         if lost.any():
             index = first_index(lost)
-            return f"at index {index} the unit was kept and dy = {one.dy[index]:.9g}, but dx = 0"
+            return (
+                f"at index {index} the unit was kept and dy = {one.dy[index]:.9g}, but dx = 0; "
+                "expected a multiple of dy"
+            )
     return None
 
 
@@ -230,7 +235,7 @@ def _evaluation(bench: Bench, case: Case) -> Finding:
 def _astray(bench: Bench, one: Pass, factor: float, tolerance: float) -> str | None:
     """Say what else a differentiated evaluation pass does wrong."""
     if one.dy_changed and bench.conventions.dy != "consumed":
-        return "evaluate_vjp changes the caller's dy in place"
+        return "evaluate_vjp changes the caller's dy in place; expected it unchanged"
     expected = one.x * factor
     wrong = ~(np.abs(one.y - expected) <= tolerance * np.abs(expected))
     if not wrong.any():

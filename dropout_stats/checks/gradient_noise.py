@@ -70,7 +70,8 @@ def _repeats(bench: Bench, rate: float, masks: list[bytes]) -> str | None:
     again = max(Counter(masks).values())
     if again == 1:
         return None
-    return f"{again} of {len(masks)} differentiated passes have the same mask"
+    seen = f"{again} of {len(masks)} differentiated passes have the same mask"
+    return f"{seen}; expected another each time"
 
 
 def _without_its_seed(bench: Bench, case: Case, x: Array) -> str | None:

@@ -90,8 +90,9 @@ def _accuse(bench: Bench, problem: str) -> Finding:
     declared = bench.conventions.randomness or "global"
     return Finding(
         "fail",
-        f"{problem}, and its randomness is {declared!r}. Every other draw of the program changes "
-        "with it: draw from a generator of your own, and never seed a global one in a call",
+        f"{problem}; expected otherwise, for its randomness is {declared!r}. Every other draw of "
+        "the program changes with it: draw from a generator of your own, and never seed a global "
+        "one in a call",
         Evidence(math.prod(bench.largest_shape)),
     )
 

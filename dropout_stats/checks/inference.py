@@ -37,7 +37,10 @@ def _deterministic(bench: Bench, case: Case) -> Finding:
         return Finding("not-applicable", f"see inference.law: evaluation {error.problem}")
     if seen.repeats:
         return Finding("pass", f"two passes agree in all {seen.units} outputs")
-    return Finding("fail", "two evaluation passes of the same input differ: noise is still drawn")
+    return Finding(
+        "fail",
+        "two evaluation passes of the same input differ; expected equal ones: noise is drawn",
+    )
 
 
 def _graph(bench: Bench, case: Case) -> Finding:

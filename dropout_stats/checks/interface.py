@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from dropout_stats.call import Answer
 from dropout_stats.checks.bench import Bench
 from dropout_stats.checks.check import Probe, StreamCheck
-from dropout_stats.checks.complaint import symptoms_of
+from dropout_stats.checks.complaint import complaint_of, symptoms_of
 from dropout_stats.checks.stream import Stream
 from dropout_stats.errors import TargetError
 from dropout_stats.laws.reading import Array
@@ -66,7 +67,7 @@ def _input_unchanged(_: Bench, __: Case, made: Array, handed: Array, ___: Answer
     if handed.tobytes() == made.tobytes():
         return None
     changed = int((handed != made).sum())
-    return f"changed {changed} of {made.size} values of its input in place"
+    return f"changed {changed} of {made.size} values of its input in place; expected none"
 
 
 def _invalid_rate(bench: Bench, case: Case) -> Finding:
@@ -91,7 +92,7 @@ def _invalid_rate(bench: Bench, case: Case) -> Finding:
             observation=f"invalid rates: {behaviour}",
         )
     if accepted:
-        return Finding("fail", f"declared to raise at invalid rates, but {behaviour}")
+        return Finding("fail", f"{behaviour}; expected an error at each, as declared")
     return Finding("pass", f"raises at the rates {', '.join(f'{rate:g}' for rate in rates)}")
 
 
@@ -156,7 +157,10 @@ def _call(stream: Stream) -> Verdict:
 def _explain_call(stream: Stream, verdict: Verdict) -> Finding:
     if stream.broken:
         said = f"{stream.broken} (call {stream.calls + 1} of the stream)"
-        return Finding("fail", said, symptoms=symptoms_of(stream.broken))
+        found = complaint_of(stream.broken, said).finding()
+        if "raised" in found.symptoms and stream.calls:
+            return replace(found, symptoms=(*found.symptoms, "not at first"))
+        return found
     return Finding(verdict, f"{stream.calls} calls returned an array of the input's shape")
 
 

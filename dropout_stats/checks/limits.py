@@ -33,7 +33,7 @@ def _rate_zero(bench: Bench, case: Case) -> Finding:
             return Finding(
                 "fail",
                 f"{reading.units - reading.kept} of {reading.units} units were dropped at rate 0, "
-                f"the first being unit {index}",
+                f"the first being unit {index}; expected none",
                 evidence,
             )
         if reading.violations:

@@ -173,10 +173,12 @@ def _explain(stream: Stream, verdict: Verdict) -> Finding:
     one = seen[0]
     gaps = {f: one.gap(f) for f in FUNCTIONS}
     evidence = _evidence(one, gaps)
-    said = ", ".join(f"{gap.seen:.5g} for {f} ({gap.lawful:.5g})" for f, gap in gaps.items())
+    said = ", ".join(
+        f"{gap.seen:.5g} for {f} (expected {gap.lawful:.5g})" for f, gap in gaps.items()
+    )
     message = (
         f"behind a unit of {one.unit.inputs} inputs, E f(z) in training less f(z) in evaluation is "
-        f"{said}; in brackets, what the law gives"
+        f"{said}"
     )
     declared = stream.setting.factors[ID]
     if verdict == "fail":

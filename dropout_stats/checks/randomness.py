@@ -42,16 +42,16 @@ def _fresh(bench: Bench, case: Case) -> Finding:
             return Finding(
                 "fail",
                 f"of {units} units drawn {occasion} all or none are kept, and of those drawn "
-                f"{', '.join(dict.fromkeys(seen.values()))} they are not: the mode, or the mask, "
-                "is left as it was",
+                f"{', '.join(dict.fromkeys(seen.values()))} they are not; expected a new mask each "
+                "time: the mode, or the mask, is left as it was",
                 Evidence(units),
             )
         if mask in seen:
             before = "on the same occasion before" if seen[mask] == occasion else seen[mask]
             return Finding(
                 "fail",
-                f"the mask of {units} units drawn {occasion} is the one drawn {before}: something "
-                "sets the generator back, or the mask is kept",
+                f"the mask of {units} units drawn {occasion} is the one drawn {before}; expected "
+                "another: something sets the generator back, or the mask is kept",
                 Evidence(units),
             )
         seen[mask] = occasion
@@ -129,8 +129,8 @@ def _judge_idle(bench: Bench, drawing: list[str]) -> Finding:
         return Finding("pass", "idle passes leave the noise of the next training pass as it was")
     return Finding(
         "fail",
-        f"{seen}: with one seed, the next training pass draws another mask than without it. Return "
-        "before drawing where nothing can be dropped",
+        f"{seen}: with one seed, the next training pass draws another mask than without it; "
+        "expected the same. Return before drawing where nothing can be dropped",
     )
 
 

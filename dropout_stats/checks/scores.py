@@ -20,7 +20,8 @@ def beside_evaluation(stream: Stream, shift: float, draws: int) -> Finding:
     return Finding(
         "fail",
         f"the evaluation pass is {mean + shift:.7g} times the input, and the mean of the training "
-        f"pass {mean:.7g} times: the noise about the evaluation pass has another mean than 0",
+        f"pass {mean:.7g} times; expected the same: the noise about the evaluation pass has "
+        "another mean than 0",
         Evidence(draws, estimate=-shift),
     )
 

@@ -66,8 +66,8 @@ def _seed_repeats(bench: Bench, case: Case) -> Finding:
             return Finding(
                 "fail",
                 f"the {_word(bench)} {number}, twice, with other calls in between: {calls} calls "
-                f"of shape {shape} drew other masks the second time. Draw from what the "
-                f"{_word(bench)} sets and from nothing else",
+                f"of shape {shape} drew other masks the second time; expected the same. Draw from "
+                f"what the {_word(bench)} sets and from nothing else",
                 Evidence(calls * x.size),
             )
     units = ", ".join(str(math.prod(shape)) for shape, _ in places)
@@ -117,7 +117,8 @@ def _seeds_differ(bench: Bench, case: Case) -> Finding:
             return Finding(
                 "fail",
                 f"the {_word(bench)}s {other} and {number} give the same mask of "
-                f"{calls * x.size} units at rate {rate:g}. Use all {_SEED_BITS} bits of it",
+                f"{calls * x.size} units at rate {rate:g}; expected another of each. Use all "
+                f"{_SEED_BITS} bits of it",
                 Evidence(calls * x.size),
             )
     remarks += _high_bits(bench, x, rate, calls, base)
@@ -126,8 +127,8 @@ def _seeds_differ(bench: Bench, case: Case) -> Finding:
         return Finding(
             "fail",
             f"at rate {rate:g} the {_word(bench)}s {base} and {base + 1} give parts of one "
-            f"sequence, {apart} apart: the {_word(bench)} is a place in one sequence. Make "
-            "another sequence of each",
+            f"sequence, {apart} apart; expected unrelated masks: the {_word(bench)} is a place in "
+            "one sequence. Make another sequence of each",
             Evidence(x.size),
             symptoms=("parts of one sequence",),
         )
@@ -219,8 +220,8 @@ def _seed_is_read(bench: Bench, case: Case) -> Finding:
         )
     return Finding(
         "fail",
-        f"{problem}, in {units} units: the {word} is read once and kept, or not read at all. Read "
-        "it at each call, and throw away what was made of the one before",
+        f"{problem}, in {units} units; expected it to: the {word} is read once and kept, or not "
+        "read at all. Read it at each call, and throw away what was made of the one before",
         Evidence(units),
     )
 

@@ -19,7 +19,7 @@ import numpy as np
 from dropout_stats.checks import nonfinite, pointwise, spaces
 from dropout_stats.checks.bench import Bench
 from dropout_stats.checks.check import Probe
-from dropout_stats.checks.complaint import Complaint, symptoms_of
+from dropout_stats.checks.complaint import Complaint, complaint_of
 from dropout_stats.checks.differentiation import gradient_slack, gradient_tolerance
 from dropout_stats.checks.pointwise import Outputs
 from dropout_stats.checks.search import smallest
@@ -100,7 +100,7 @@ def _pass(
     if y.dtype.name != possible.dtype:
         return Complaint(f"returned {y.dtype.name}; expected {possible.dtype}")
     if handed.made.memory.tobytes() != handed.memory:
-        return Complaint("changed its input in place")
+        return Complaint("changed its input in place; expected it unchanged")
     if not possible.drops and ((y == 0) & (given != 0)).any():
         bench.observe("subnormal numbers may become 0")
     return _impossible(given, y, possible) or (_torn(bench, y) if whole else None)
@@ -234,7 +234,7 @@ class _Search:
         undeclared = self._undeclared(call)
         if not undeclared:
             words = f"{error.call.partition('(')[0]}({call}) {error.problem}"
-            return Complaint(words, symptoms_of(error))
+            return complaint_of(error, words)
         self.refused += 1
         if not call.is_degenerate:  # interface.degenerate records those
             self.bench.observe(f"refuses {undeclared}", error.problem)

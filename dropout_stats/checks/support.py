@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from dropout_stats.checks.check import TWO_VALUED, StreamCheck
 from dropout_stats.checks.frequencies import SURELY
 from dropout_stats.checks.stream import Stream
@@ -43,10 +45,10 @@ def _explain_kept_value(stream: Stream, verdict: Verdict) -> Finding:
         else f"They have no common factor; expected {declared:.7g} times their input"
     )
     note = stream.example.note if stream.example else None
+    outputs = stream.calls * math.prod(setting.shape)
     return Finding(
         "fail",
-        f"{stream.violations} of {stream.counts.trials} outputs are impossible: {stream.example}. "
-        f"{every}",
+        f"{stream.violations} of {outputs} outputs are impossible: {stream.example}. {every}",
         evidence,
         symptoms=(
             *((note,) if note else ()),
@@ -68,7 +70,7 @@ def _explain_mask(stream: Stream, verdict: Verdict) -> Finding:
         return Finding(verdict, f"agrees with the output in {stream.masks_compared} calls")
     return Finding(
         verdict,
-        f"the returned mask {stream.mask_mismatch}. A keep mask is true where the unit was kept",
+        f"the returned mask {stream.mask_mismatch}. It should be true where the unit was kept",
     )
 
 
@@ -107,7 +109,7 @@ def _explain_shared_draw(stream: Stream, verdict: Verdict) -> Finding:
     return Finding(
         verdict,
         f"in {stream.calls} calls {stream.torn} units were kept in part, the first being at "
-        f"{stream.first_torn} of the first such call: what was dropped there is no whole unit, as "
+        f"{stream.first_torn} of the first such call; expected whole ones, as "
         f"{stream.setting.law.sharing.declared} declares",
         Evidence(units),
     )

@@ -76,9 +76,10 @@ def _judge(masks: Sequence[bytes], units: int, what: str) -> Finding:
         return Finding("pass", f"{what}: {different} masks of {units} units all differ", evidence)
     return Finding(
         "fail",
-        f"{what}: only {different} of {len(masks)} masks of {units} units differ, so some draw the "
-        "same noise. Draw from one generator under a lock, or give each thread and process a "
-        "stream of its own (numpy.random.SeedSequence.spawn; os.register_at_fork after a fork)",
+        f"{what}: only {different} of {len(masks)} masks of {units} units differ; expected all, so "
+        "some draw the same noise. Draw from one generator under a lock, or give each thread and "
+        "process a stream of its own (numpy.random.SeedSequence.spawn; os.register_at_fork after a "
+        "fork)",
         evidence,
     )
 

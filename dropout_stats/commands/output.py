@@ -34,4 +34,4 @@ def show(what: Any) -> None:
     from dropout_stats.report.terminal import plan_renderable, renderable
 
     shown = renderable(what) if isinstance(what, Report) else plan_renderable(what)
-    console_of(piped=READABLE).print(shown)
+    console_of(piped=READABLE).print(shown, crop=False)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from dropout_stats.diagnose.accounting import Named, account
 from dropout_stats.diagnose.bugs import Signature
-from dropout_stats.diagnose.by_law import BY_KEEP, BY_KEPT, ENDS, name_of_law
+from dropout_stats.diagnose.by_law import BY_KEEP, BY_KEPT, ELSEWHERE, name_of_law
 from dropout_stats.diagnose.densities import name_noise
 from dropout_stats.diagnose.failures import Failures, failures_of
 from dropout_stats.diagnose.matching import (
@@ -19,6 +19,7 @@ from dropout_stats.diagnose.matching import (
 from dropout_stats.diagnose.naming import blames_draws, name_causes
 from dropout_stats.diagnose.quantised import quantised
 from dropout_stats.diagnose.several_valued import name_values
+from dropout_stats.diagnose.unanswered import name_unanswered
 from dropout_stats.laws import AnyLaw, SeveralValued, is_two_valued
 from dropout_stats.results import Diagnosis, Result
 
@@ -48,6 +49,14 @@ def diagnose(results: Sequence[Result], law: AnyLaw) -> tuple[Diagnosis, ...]:
 
     Failures that are expected need no diagnosis, but their numbers may show what else follows.
     """
+    answered = _of_answers(results, law)
+    explained = {check for diagnosis in answered for check in diagnosis.checks}
+    unanswered = name_unanswered(results, explained)
+    return (*unanswered.roots, *answered, *unanswered.others)
+
+
+def _of_answers(results: Sequence[Result], law: AnyLaw) -> tuple[Diagnosis, ...]:
+    """What explains the failures of calls that were answered."""
     failures = failures_of(results)
     if not failures.checks:
         return ()
@@ -83,14 +92,14 @@ def _signatures(results: Sequence[Result], law: AnyLaw, failures: Failures) -> l
     if not found and same_at_all_rates(results):
         return [_of_keep(_NO_RATE)]
     if not found and has_another_rate(results, law):
-        return [Named(_ANOTHER_RATE, (*BY_KEEP, *BY_KEPT), ENDS)]
+        return [Named(_ANOTHER_RATE, (*BY_KEEP, *BY_KEPT), ELSEWHERE)]
     counted = "support.count" in failures.checks  # a wrong number is no coarse rate
     coarse = [] if found or counted else [_of_keep(d) for d in quantised(results, law)]
     return [*coarse, *map(_of_signature, found or partly_explaining(results, law))]
 
 
 def _of_keep(diagnosis: Diagnosis) -> Named:
-    return Named(diagnosis, BY_KEEP, ENDS)
+    return Named(diagnosis, BY_KEEP, ELSEWHERE)
 
 
 def _of_signature(bug: Signature) -> Named:
@@ -99,8 +108,11 @@ def _of_signature(bug: Signature) -> Named:
         *(BY_KEPT if bug.kept else ()),
         *(_BY_EVALUATION if bug.evaluation else ()),
     ]
-    follows = ENDS if bug.keep or bug.kept else ()
-    return Named(Diagnosis(bug.name, bug.explanation, bug.fix), tuple(takes), follows)
+    follows = [
+        *(ELSEWHERE if bug.keep or bug.kept else ()),
+        *(["randomness.idle"] if bug.evaluation else ()),
+    ]
+    return Named(Diagnosis(bug.name, bug.explanation, bug.fix), tuple(takes), tuple(follows))
 
 
 def _only_type(results: Sequence[Result], failures: Failures) -> str | None:

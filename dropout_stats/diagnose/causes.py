@@ -159,7 +159,15 @@ OTHERS: tuple[Cause, ...] = (
         "two evaluation passes of the same input differ, though they do not drop units",
         "evaluate without drawing anything",
         explains=["gradient.evaluation"],
-        follows=["inference.law"],
+        follows=["inference.law", "randomness.idle"],
+    ),
+    cause_of(
+        ["moments.enumerated"],
+        "the pass with a given mask does not follow the law",
+        "summed over every mask that can be handed in, its mean or its variance is another than "
+        "the law's; a pass that draws its own mask does not show it",
+        "multiply by the mask and by the scale of the law, 1/(1 - rate) for inverted dropout; or "
+        "let the training pass call it with the mask that it draws",
     ),
     cause_of(
         ["inference.graph"],

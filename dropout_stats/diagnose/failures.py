@@ -11,7 +11,7 @@ from dropout_stats.results import Result, Symptom
 
 @dataclass(frozen=True)
 class Failures:
-    """The failures of a report, but for calls that raised: their message says all there is to say.
+    """The failures of a report that are looked at together.
 
     Args:
         results: the failed results.
@@ -70,7 +70,7 @@ class Failures:
 
 
 def failures_of(results: Sequence[Result]) -> Failures:
-    """Return the failures among the results."""
+    """Return the failures of calls that were answered; `unanswered.py` has the others."""
     return Failures(
         tuple(r for r in results if r.verdict == "fail" and "no answer" not in r.symptoms)
     )

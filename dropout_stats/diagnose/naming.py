@@ -10,7 +10,10 @@ from dropout_stats.diagnose.failures import Failures
 
 # Their estimate is the share of units that copy another.
 _COPIES = ("dependence.lag", "dependence.all_lags", "dependence.axes")
-_BY_DRAWS = ("rate.marginal", "moments.*", "randomness.*", "dependence.*", "calls.*")
+_BY_DRAWS = (
+    *("rate.marginal", "moments.*", "noise.*", "randomness.*", "dependence.*", "calls.*"),
+    *("structure.*", "precision.*"),
+)
 
 
 def name_causes(failures: Failures) -> list[Named]:
@@ -72,7 +75,7 @@ def _explained_by_exact(failures: Failures) -> set[str]:
     if failures.in_usual_calls("rate.marginal"):
         # Masks of another keep probability may agree by chance, though lawful ones do not.
         gone |= {c for c in failures.checks if matches(c, ("randomness.*",))}
-    if {"inference.law", "inference.deterministic"} & failures.checks:
+    if "inference.deterministic" in failures.checks:
         gone.add("randomness.idle")
     if {"gradient.same_noise", "gradient.dropped_is_zero"} <= failures.checks:
         # One wrong factor everywhere is a backward pass without a mask; else it has another one.

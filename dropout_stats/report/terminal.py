@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -35,6 +38,28 @@ _WORDS: dict[Verdict, str] = {
 }
 
 
+@dataclass(frozen=True)
+class _Line:
+    """A line that stays one, however narrow the console is: a broken command does not run.
+
+    The console must print it without cropping.
+    """
+
+    text: str
+    indent: int = 0
+
+    def __rich_console__(self, *_: object) -> Iterator[Segment]:
+        """Make one line of it."""
+        yield Segment(" " * self.indent + self.text)
+        yield Segment.line()
+
+
+def _indented(part: RenderableType) -> RenderableType:
+    if isinstance(part, _Line):
+        return replace(part, indent=part.indent + 2)
+    return Padding(part, (0, 0, 0, 2))
+
+
 def render(report: Report) -> str:
     """Return the report as plain text."""
     return _plain(renderable(report))
@@ -48,7 +73,7 @@ def render_plan(plan: Plan) -> str:
 def render_html(report: Report) -> str:
     """Return the report as one HTML page with its styles inside."""
     console = Console(file=io.StringIO(), width=_WIDTH + 20, record=True, force_terminal=True)
-    console.print(renderable(report))
+    console.print(renderable(report), crop=False)
     return console.export_html(inline_styles=True)
 
 
@@ -192,21 +217,21 @@ def _blocks(results: list[Result]) -> list[RenderableType]:
 
 
 def _also(where: str) -> RenderableType:
-    return Padding(Text(f"likewise at {where}", style="dim"), (0, 0, 0, 2))
+    return _indented(Text(f"likewise at {where}", style="dim"))
 
 
 def _failure(result: Result) -> list[RenderableType]:
     title = Text.assemble(
         "\n", (result.verdict.upper(), STYLES[result.verdict]), f" {result.case.id}"
     )
-    body = Text(f"{result.message}\n{_resolved(result)}reproduce: {result.reproduce}")
-    return [title, Padding(body, (0, 0, 0, 2))]
+    body = Text(f"{result.message}{_resolved(result)}")
+    return [title, _indented(body), _indented(_Line(f"reproduce: {result.reproduce}"))]
 
 
 def _resolved(result: Result) -> str:
     """What the evidence can tell from chance; nothing for an exact check."""
     size = result.evidence and result.evidence.resolution
-    return f"resolution: {size:.2g}\n" if size else ""
+    return f"\nresolution: {size:.2g}" if size else ""
 
 
 def _diagnosis(diagnosis: Diagnosis, report: Report) -> list[RenderableType]:
@@ -214,7 +239,7 @@ def _diagnosis(diagnosis: Diagnosis, report: Report) -> list[RenderableType]:
     failures = [result for result in report.failures if result.check in diagnosis.checks]
     title = Text.assemble("\n", ("DIAGNOSIS", "bold cyan"), f" {diagnosis.name}")
     body = Text(f"{diagnosis.explanation}\nfix: {diagnosis.fix}")
-    return [title, *(Padding(part, (0, 0, 0, 2)) for part in (body, *_blocks(failures)))]
+    return [title, *map(_indented, (body, *_blocks(failures)))]
 
 
 def _expected(report: Report) -> list[RenderableType]:
@@ -253,5 +278,5 @@ def _plain(what: RenderableType) -> str:
         file=io.StringIO(), width=_WIDTH, color_system=None, highlight=False, legacy_windows=False
     )
     with console.capture() as capture:
-        console.print(what)
+        console.print(what, crop=False)
     return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"

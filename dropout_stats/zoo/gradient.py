@@ -186,6 +186,7 @@ class BackwardIgnoresTheMode(Core):
     "torch/nn#614",
     "PaddlePaddle/Paddle#34293",
     killed_by="gradient.evaluation",
+    diagnosis="the evaluation pass cannot be differentiated",
 )
 class NoGradientInEvaluation(Core):
     """The backward pass of an evaluation pass raises: it is only defined in training."""

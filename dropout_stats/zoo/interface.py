@@ -95,7 +95,7 @@ class LosesAnAxis(Core):
         return super().train(x, rate).squeeze()
 
 
-@wrong(killed_by="interface.call")
+@wrong(killed_by="interface.call", diagnosis="no array is returned")
 class ReturnsAList(Core):
     """The output is a list."""
 
@@ -103,7 +103,10 @@ class ReturnsAList(Core):
         return super().train(x, rate).tolist()
 
 
-@wrong(killed_by="interface.call")
+@wrong(
+    killed_by="interface.call",
+    diagnosis="training passes raise after others were answered",
+)
 class RaisesAtCallThirty(Core):
     """The thirty-first call raises."""
 

@@ -27,6 +27,7 @@ class NaNAtRateOne(Core):
     "elixir-nx/axon#367",
     "tensorflow/tensorflow#24845",
     killed_by="limits.rate_one",
+    diagnosis="raising at rate 1",
 )
 class RaisesAtRateOne(Core):
     """At rate 1 the scale divides by zero, which raises."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, Unpack
 
 from dropout_stats.api import check
+from dropout_stats.options import Options
 from dropout_stats.report.model import Report
 from dropout_stats.results import Verdict
 from dropout_stats.zoo.specimen import Specimen
@@ -56,7 +56,9 @@ class Row:
 
     @property
     def is_named(self) -> bool:
-        """Whether the first diagnosis is the one that it should get."""
+        """Whether the first diagnosis is the one that it should get, which a wrong one must say."""
+        if self.specimen.is_wrong and self.specimen.diagnosis is None:
+            return False
         return self.diagnosis == self.specimen.diagnosis
 
 
@@ -78,14 +80,17 @@ def matrix(
 
     """
     for specimen in specimens:
-        started = time.monotonic()
-        report = check(
-            specimen.build(),
-            rates=specimen.fixed_rates or rates,
-            resolution=resolution or specimen.resolution,
-            seed=seed,
-        )
-        yield _row(specimen, report, time.monotonic() - started)
+        own = resolution or specimen.resolution
+        yield row_of(specimen, judge(specimen, resolution=own, rates=rates, seed=seed))
+
+
+def judge(specimen: Specimen, **options: Unpack[Options]) -> Report:
+    """Judge one specimen as the matrix does, but for the options that are given."""
+    asked: Options = {"rates": RATES, "resolution": specimen.resolution}
+    asked.update(options)
+    if specimen.fixed_rates:
+        asked["rates"] = specimen.fixed_rates
+    return check(specimen.build(), **asked)
 
 
 def tally(rows: Iterable[Row]) -> dict[Outcome, int]:
@@ -103,12 +108,14 @@ def to_json(rows: Sequence[Row]) -> str:
     return json.dumps(values, indent=1) + "\n"
 
 
-def _row(specimen: Specimen, report: Report, seconds: float) -> Row:
+def row_of(specimen: Specimen, report: Report) -> Row:
+    """What became of a specimen, from its report."""
+
     def of(verdict: Verdict) -> tuple[str, ...]:
         return tuple(dict.fromkeys(r.check for r in report.results if r.verdict == verdict))
 
     first = report.diagnoses[0].name if report.diagnoses else None
-    return Row(specimen, report.verdict, of("fail"), of("error"), first, round(seconds, 3))
+    return Row(specimen, report.verdict, of("fail"), of("error"), first, report.seconds)
 
 
 def _values(row: Row) -> dict[str, object]:

@@ -177,7 +177,10 @@ class InvertedUnderTestScaled(Core):
         return super().target(**{"law": TestScaled(), **changes})
 
 
-@wrong(killed_by="moments.enumerated")
+@wrong(
+    killed_by="moments.enumerated",
+    diagnosis="the pass with a given mask does not follow the law",
+)
 class ApplyForgetsTheScale(Core):
     """The pass that takes its mask from outside does not scale."""
 

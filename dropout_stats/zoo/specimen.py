@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Protocol, TypeVar
 
@@ -36,7 +36,7 @@ class Specimen:
             up for a check that no known report needs, and for correct ones.
         build: makes a new target; nothing is shared between two of them.
         killed_by: id of the check that must fail it; None for a correct one.
-        diagnosis: name of the first diagnosis that it should get; None where no name fits.
+        diagnosis: name of the first diagnosis that it must get; None for a correct one.
         naive: whether it is one of those that the naive test is scored on.
         resolution: the coarsest `resolution=` at which the check must see the fault.
 
@@ -82,7 +82,7 @@ def wrong(
                 name=cls.__name__,
                 fault=_stated(cls),
                 threads=threads,
-                build=lambda: cls().target(),
+                build=lambda: _named(cls),
                 killed_by=killed_by,
                 diagnosis=diagnosis,
                 naive=naive,
@@ -101,7 +101,7 @@ def correct(cls: type[_Built]) -> type[_Built]:
             name=cls.__name__,
             fault=_stated(cls),
             threads=(),
-            build=lambda: cls().target(),
+            build=lambda: _named(cls),
             killed_by=None,
         ),
     )
@@ -118,6 +118,11 @@ def address(thread: str) -> str:
     """Return where a thread `owner/repo#number` is to be read; of a pull request, too."""
     repository, _, number = thread.partition("#")
     return f"https://github.com/{repository}/issues/{number}"
+
+
+def _named(cls: type[_Builder]) -> Target:
+    """A new target, with the words that name it on the command line."""
+    return replace(cls().target(), spec=f"dropout_stats.zoo.targets:{cls.__name__}")
 
 
 def _mark(cls: type[_Built], specimen: Specimen) -> type[_Built]:

@@ -38,6 +38,7 @@ def benchmark(monkeypatch):
         *TARGETS_PRINTED,
         pytest.param("adapter_overhead", marks=pytest.mark.framework("torch")),
         pytest.param("released", marks=pytest.mark.framework("torch")),
+        pytest.param("wrappers", marks=pytest.mark.framework("torch")),
     ],
 )
 def test_quick_run_prints_its_tables(name):

@@ -31,9 +31,10 @@ def test_a_specimen_says_what_it_is(specimen):
 
 
 @pytest.mark.parametrize("specimen", zoo.WRONG, ids=lambda s: s.name)
-def test_a_wrong_one_names_a_check(specimen):
+def test_a_wrong_one_names_a_check_and_its_diagnosis(specimen):
     assert specimen.is_wrong
     assert CHECK.fullmatch(specimen.killed_by)
+    assert specimen.diagnosis
 
 
 def test_a_correct_one_has_nothing_to_be_accused_of():
