@@ -103,9 +103,7 @@ def test_a_dropout_that_leaves_a_product_in_the_evaluation_graph_is_seen(model, 
     assert report["inference.graph"].verdict == "not-applicable"
     assert any("made of aten.mul.Tensor" in said for said in report.observations)
     declared = ds.Conventions(evaluation_graph="empty")
-    report = ds.check(
-        targets["late"], checks=["inference.graph"], conventions=declared, **QUICK
-    )
+    report = ds.check(targets["late"], checks=["inference.graph"], conventions=declared, **QUICK)
     assert report["inference.graph"].verdict == "fail"
 
 
