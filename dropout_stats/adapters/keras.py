@@ -63,6 +63,7 @@ class Backend(NamedTuple):
     to_native: Callable[[Any], Any]
     to_numpy: Callable[[Any], Any]
     vjp: Callable[..., tuple[Any, Any]]
+    operations: Callable[..., list[str]] | None = None
     dtypes: tuple[str, ...] = dtypes.available()
     max_shapes: int | None = None
 
@@ -147,6 +148,7 @@ def backend_of_user() -> Backend:
             lambda x: keras.ops.convert_to_tensor(on_torch.to_tensor(x, "cpu")),
             on_torch.to_array,
             on_torch.vjp,
+            on_torch.operations,
         )
     if name == "jax":
         from dropout_stats.adapters import jax as on_jax
@@ -155,6 +157,7 @@ def backend_of_user() -> Backend:
             keras.ops.convert_to_tensor,
             on_jax.to_numpy,
             on_jax.vjp,
+            on_jax.operations,
             dtypes=on_jax.DTYPES,
             max_shapes=on_jax.MAX_SHAPES,
         )

@@ -191,6 +191,7 @@ def _arrays() -> Arrays:
         below.to_numpy,
         below.vjp,
         dtype=lambda x: str(keras.backend.standardize_dtype(x.dtype)),
+        operations=below.operations,
     )
     name = keras.backend.backend()
     if name == "jax":

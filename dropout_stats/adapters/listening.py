@@ -229,7 +229,7 @@ class _Place:
         at, along = arrays.to_native(x), arrays.to_native(dy)
         for _ in range(TRIES):
             try:
-                return arrays.to_numpy(arrays.vjp(self._traced_training, at, along))
+                return arrays.to_numpy(arrays.vjp(self._traced, at, along))
             except _NotCalledError:
                 continue
             finally:
@@ -238,24 +238,42 @@ class _Place:
         raise self._never_called()
 
     def operations(self, x: Array, rate: float) -> list[str]:  # noqa: ARG002 - as above
+        """Those that the layer leaves in the graph of an evaluation pass of the model.
+
+        Only the layer is traced, in the mode in which it is called there: what the model does
+        before may depend on values, which a trace has not.
+        """
         arrays = self.model.arrays
-        assert arrays.operations  # noqa: S101 - else the target has none
-        return arrays.operations(self._traced_evaluation, arrays.to_native(x))
+        operations = arrays.operations
+        assert operations  # noqa: S101 - else the target has none
+        found: list[list[str]] = []
+
+        def trace(call: Heard) -> Any:
+            if not found and self._is_it(call):
+                given = arrays.to_native(x)
+                # Tracers count the parameters of a function, and `self` of a method among them.
+                found.append(operations(lambda v: call.answer_to(v), given))  # noqa: PLW0108
+            return call.answer()
+
+        with _listening(self.model, trace):
+            self.model.call(training=False, traced=False)
+        return found[0] if found else []
 
     def target(self) -> Target:
         shape, can_tell = tuple(self.given.shape), self.model.arrays.operations is not None
+        law = self.model.law(self.name, shape)
         return Target(
             train=self.train,
             evaluate=self.evaluate,
             vjp=self.vjp,
             operations=self.operations if can_tell else None,
             seed=self.model.seed,
-            law=self.model.law(self.name, shape),
+            law=law,
             conventions=Conventions(
                 dtypes=(self.model.arrays.dtype(self.given),),
                 rates=(self.model.rates[self.name],),
                 shapes=(shape,),
-                evaluation_graph="empty" if can_tell else "unspecified",
+                evaluation_graph="empty" if can_tell and law else "unspecified",
             ),
             name=f"{type(self.model.model).__name__}.{self.name}",
         )
@@ -280,8 +298,8 @@ class _Place:
             raise _NotCalledError
         return arrays.to_numpy(found[0])
 
-    def _traced(self, x: Any, *, training: bool) -> Any:
-        """The same inside a trace, where the pass ends with that call."""
+    def _traced(self, x: Any) -> Any:
+        """The same of a training pass inside a trace, where it ends with that call."""
         found: list[Any] = []
 
         def replace(call: Heard) -> Any:
@@ -292,19 +310,10 @@ class _Place:
 
         try:
             with _listening(self.model, replace):
-                self.model.call(training=training, traced=True)
+                self.model.call(training=True, traced=True)
         except _Reached:
             return found[0]
         raise _NotCalledError
-
-    def _traced_training(self, x: Any) -> Any:
-        return self._traced(x, training=True)
-
-    def _traced_evaluation(self, x: Any) -> Any:
-        try:
-            return self._traced(x, training=False)
-        except _NotCalledError:
-            return x
 
     def _never_called(self) -> RuntimeError:
         return RuntimeError(f"the model did not call {self.name} in {TRIES} passes")

@@ -255,12 +255,13 @@ def _bridge(device: str, conventions: Conventions, *, lanes: bool = True) -> Bri
         seed=torch.manual_seed,
         state=_state(device),
         lanes=_lanes if lanes else None,
-        operations=_operations if lanes else None,
+        operations=operations if lanes else None,
         conventions=conventions,
     )
 
 
-def _operations(call: Any, x: torch.Tensor) -> list[str]:
+def operations(call: Any, x: torch.Tensor) -> list[str]:
+    """Names of the operations that the output of a traced call needs."""
     from torch.fx.experimental.proxy_tensor import make_fx
 
     graph = make_fx(call)(x).graph

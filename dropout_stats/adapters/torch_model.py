@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from dropout_stats.adapters.looking import (
     first_pass,
     require_some,
 )
-from dropout_stats.adapters.torch import LAWS, NDIMS, to_array, to_tensor
+from dropout_stats.adapters.torch import LAWS, NDIMS, operations, to_array, to_tensor
 from dropout_stats.adapters.torch_norms import shifts_of
 from dropout_stats.conventions import Conventions
 from dropout_stats.laws import AnyLaw, Inverted
@@ -154,17 +154,43 @@ class _Place:
             y.backward(self._tensor(dy))
         return to_array(y), to_array(leaf.grad)
 
+    def operations(self, x: Array, rate: float) -> list[str]:  # noqa: ARG002 - as above
+        """Those that the layer leaves in the graph of an evaluation pass of the model.
+
+        Only the layer is traced, in the mode in which it is called there: what the model does
+        before may depend on values, which a trace has not.
+        """
+        found: list[str] = []
+
+        def traced(layer: Any, args: tuple[Any, ...], named: dict[str, Any]) -> None:
+            def call(v: torch.Tensor) -> Any:
+                others, by_name = _with_first(v, args, named)
+                return layer.forward(*others, **by_name)
+
+            found.extend(operations(call, self._tensor(x)))
+            raise _Reached
+
+        hook = self.layer.register_forward_pre_hook(traced, with_kwargs=True)
+        try:
+            with torch.no_grad(), suppress(_Reached):
+                self.call(training=False)
+        finally:
+            hook.remove()
+        return found
+
     def target(self, name: str, seed: Callable[[int], object]) -> Target:
         return Target(
             train=self.train,
             evaluate=self.evaluate,
             vjp=self.vjp if self._is_differentiated() else None,
+            operations=self.operations,
             seed=seed,
             law=self.law,
             conventions=Conventions(
                 dtypes=(str(self.given.dtype).removeprefix("torch."),),
                 rates=(float(self.layer.p),),
                 shapes=(tuple(self.given.shape),),
+                evaluation_graph="empty" if self.law else "unspecified",
             ),
             name=f"{type(self.call.model).__name__}.{name}",
         )
@@ -196,9 +222,7 @@ class _Place:
         found: list[torch.Tensor] = []
 
         def swapped(_: Any, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, Any]:
-            if args:
-                return (x, *args[1:]), named
-            return args, {**named, next(iter(named)): x}
+            return _with_first(x, args, named)
 
         def reached(_: Any, __: Any, output: torch.Tensor) -> None:
             found.append(output)
@@ -224,6 +248,13 @@ class _Place:
         finally:
             for hook in hooks:
                 hook.remove()
+
+
+def _with_first(x: torch.Tensor, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, Any]:
+    """The arguments of a call, of which the first is replaced."""
+    if args:
+        return (x, *args[1:]), named
+    return args, {**named, next(iter(named)): x}
 
 
 @contextmanager

@@ -71,6 +71,43 @@ def test_a_part_that_does_not_follow_into_evaluation_is_accused(model, batch):
 
 
 @pytest.mark.framework("torch")
+def test_the_evaluation_graph_holds_nothing_of_a_dropout(model, batch):
+    """One test network serves whatever the rate was; also where it is not traceable as a whole."""
+    import torch
+
+    class Depends(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.block, self.norm = model, torch.nn.BatchNorm1d(32)
+
+        def forward(self, x):
+            x = self.norm(x)
+            return self.block(x if x.sum() > 0 else -x)
+
+    for target in ds.inside(Depends(), batch).targets.values():
+        report = ds.check(target, checks=["inference.graph"], **QUICK)
+        assert report["inference.graph"].verdict == "pass", report
+
+
+@pytest.mark.framework("torch")
+def test_a_dropout_that_leaves_a_product_in_the_evaluation_graph_is_seen(model, batch):
+    import torch
+
+    class Product(torch.nn.Dropout):
+        def forward(self, x):
+            return super().forward(x) if self.training else x * 1.0
+
+    model.late = Product(0.4)
+    targets = ds.inside(model, batch).targets
+    report = ds.check(targets["late"], checks=["inference.graph"], **QUICK)
+    assert report["inference.graph"].verdict == "not-applicable"
+    assert any("made of aten.mul.Tensor" in said for said in report.observations)
+    declared = ds.Conventions(evaluation_graph="empty")
+    report = ds.check(targets["late"], checks=["inference.graph"], conventions=declared, **QUICK)
+    assert report["inference.graph"].verdict == "fail"
+
+
+@pytest.mark.framework("torch")
 def test_a_rate_that_is_changed_on_the_way_is_seen(model, batch):
     import torch
 

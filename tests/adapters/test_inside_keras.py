@@ -73,6 +73,23 @@ def test_dropouts_of_a_model_conform(model, batch):
             assert report[check].verdict == "pass"
 
 
+def test_the_evaluation_graph_holds_nothing_of_a_dropout(model, batch):
+    import keras
+
+    class Product(keras.layers.Dropout):
+        def call(self, inputs, training=False):
+            return super().call(inputs, training) if training else inputs * 1.0
+
+    model.add(Product(0.3, name="product"))
+    traces = keras.backend.backend() in ("torch", "jax")
+    for name, target in ds.inside(model, batch).targets.items():
+        report = ds.check(target, ds.laws.Inverted(), checks=["inference.graph"], **QUICK)
+        is_left = name == "product"
+        expected = "pass" if traces and not is_left else "not-applicable"
+        assert report["inference.graph"].verdict == expected, str(report)
+        assert any("mul" in said for said in report.observations) == (traces and is_left)
+
+
 def test_looking_into_a_model_leaves_it_as_it_was(model, batch):
     before = state_of(model.variables)
     found = ds.inside(model, batch)
