@@ -5,6 +5,7 @@ import plain
 import pytest
 
 import dropout_stats as ds
+from dropout_stats.dtypes import as_dtype
 from dropout_stats.laws.grid import keep_probs
 from dropout_stats.zoo.correct import ComputesInDouble, DividesByKeepProb
 from dropout_stats.zoo.precision import (
@@ -96,6 +97,11 @@ class SevenBitUniforms(CoarseUniforms):
     bits = 7
 
 
+class ComparesInBfloat16(SevenBitUniforms):
+    def mask(self, shape, rate):
+        return super().mask(shape, float(as_dtype("bfloat16").type(rate)))
+
+
 class BytesBelowARoundedThreshold(plain.Core):
     def mask(self, shape, rate):
         return self.rng.integers(0, 256, shape) < round(256 * (1 - rate))
@@ -106,6 +112,7 @@ NAMES = {
     BytesBelowARoundedThreshold: "an 8-bit threshold",
     CoarseUniforms: "an 11-bit threshold",
     SevenBitUniforms: "a 7-bit threshold",
+    ComparesInBfloat16: "a 7-bit threshold",
     RateInBfloat16: "the rate is rounded to bfloat16",
 }
 
@@ -134,6 +141,21 @@ def test_a_type_that_is_coarse_alone_is_named():
     assert "in bfloat16" in report.diagnoses[0].explanation
 
 
+def test_types_that_are_coarse_each_in_its_own_way_are_all_named():
+    class DrawsInTheTypeOfTheInput(plain.Core):
+        def train(self, x, rate):
+            bits = {"bfloat16": 7, "float16": 10}[x.dtype.name]
+            uniforms = self.rng.integers(0, 2**bits, x.shape) / 2**bits
+            return self.apply(x, uniforms >= float(x.dtype.type(rate)), rate)
+
+    conventions = ds.Conventions(dtypes=("float16", "bfloat16"))
+    target = DrawsInTheTypeOfTheInput().target(conventions=conventions, vjp=None)
+    report = ds.check(target, rates=(0.001, 0.3, 0.9), seed=2, checks=["rate.*", "gap.*"])
+    named = {d.name: d.explanation for d in report.diagnoses}
+    assert named.keys() == {"a 7-bit threshold", "a 10-bit threshold"}, str(report)
+    assert "in bfloat16, a unit is kept with probability 127/128" in named["a 7-bit threshold"]
+
+
 @pytest.mark.parametrize("specimen", [SwappedMask, AppliedTwice, plain.AlwaysDrops])
 def test_another_wrong_rate_is_not_called_quantised(specimen):
     report = ds.check(specimen().target(), **COARSE, checks=["rate.*", "support.*"])
@@ -148,6 +170,7 @@ def test_another_wrong_rate_is_not_called_quantised(specimen):
         (BytesBelowARoundedThreshold, 8),
         (CoarseUniforms, 11),
         (SevenBitUniforms, 7),
+        (ComparesInBfloat16, 7),
     ],
 )
 def test_a_declared_grid_is_held_and_passes(specimen, bits):

@@ -78,7 +78,7 @@ def _by_rate(results: Sequence[Result], law: AnyLaw, failures: Failures) -> list
     alone = _only_type(results, failures)
     if alone:
         within = [result for result in results if result.case.dtype == alone]
-        coarse = [_of_keep(diagnosis) for diagnosis in quantised(within, law)]
+        coarse = _of_types(quantised(within, law))
         explanation = _ONE_TYPE.explanation.format(dtype=alone)
         named = Named(replace(_ONE_TYPE, explanation=explanation), (), ("*",), is_remark=True)
         return coarse or [named, *_signatures(within, law, failures)]
@@ -94,12 +94,18 @@ def _signatures(results: Sequence[Result], law: AnyLaw, failures: Failures) -> l
     if not found and has_another_rate(results, law):
         return [Named(_ANOTHER_RATE, (*BY_KEEP, *BY_KEPT), ELSEWHERE)]
     counted = "support.count" in failures.checks  # a wrong number is no coarse rate
-    coarse = [] if found or counted else [_of_keep(d) for d in quantised(results, law)]
+    coarse = [] if found or counted else _of_types(quantised(results, law))
     return [*coarse, *map(_of_signature, found or partly_explaining(results, law))]
 
 
 def _of_keep(diagnosis: Diagnosis) -> Named:
     return Named(diagnosis, BY_KEEP, ELSEWHERE)
+
+
+def _of_types(diagnoses: Sequence[Diagnosis]) -> list[Named]:
+    """One a type: the same checks fail in each, and are accounted for by the first."""
+    first = [_of_keep(diagnosis) for diagnosis in diagnoses[:1]]
+    return first + [Named(diagnosis, (), is_remark=True) for diagnosis in diagnoses[1:]]
 
 
 def _of_signature(bug: Signature) -> Named:

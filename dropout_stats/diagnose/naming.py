@@ -73,8 +73,9 @@ def _explained_by_exact(failures: Failures) -> set[str]:
         # Then generated calls are wrong as well.
         gone |= {c for c in failures.checks if matches(c, ("structure.*", "precision.*"))}
     if failures.in_usual_calls("rate.marginal"):
-        # Masks of another keep probability may agree by chance, though lawful ones do not.
-        gone |= {c for c in failures.checks if matches(c, ("randomness.*",))}
+        # Masks of another keep probability may agree by chance, though lawful ones do not; and
+        # whatever is behind them has another mean.
+        gone |= {c for c in failures.checks if matches(c, ("randomness.*", "gap.*"))}
     if "inference.deterministic" in failures.checks:
         gone.add("randomness.idle")
     if {"gradient.same_noise", "gradient.dropped_is_zero"} <= failures.checks:

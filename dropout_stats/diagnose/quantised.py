@@ -15,7 +15,8 @@ from dropout_stats.laws import AnyLaw
 from dropout_stats.results import Diagnosis, Result
 
 _BITS = (4, 7, 8, 10, 11)
-_HALVES = tuple(name for name in ("bfloat16", "float16") if name in available())
+# Their uniforms in [0, 1) are multiples of 2 to the minus so many bits.
+_HALVES = {name: bits for name, bits in (("bfloat16", 7), ("float16", 10)) if name in available()}
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,11 @@ def _keep_prob_in(dtype: str) -> Callable[[float], float]:
     return lambda rate: float(as_dtype(dtype).type(1 - rate))
 
 
+def _compared_in(dtype: str, bits: int) -> Callable[[float], float]:
+    """The rate is rounded to the type of such uniforms, and a unit is kept at it or above."""
+    return lambda rate: math.floor(_rate_in(dtype)(rate) * 2**bits) / 2**bits
+
+
 def _article(bits: int) -> str:
     return "an" if bits in (8, 11) else "a"
 
@@ -72,6 +78,10 @@ GRIDS: tuple[Grid, ...] = (
         for whole in (round, math.floor, math.ceil)
     ),
     Grid("an 8-bit threshold", _of_255, 8),
+    *(
+        Grid(f"{_article(bits)} {bits}-bit threshold", _compared_in(dtype, bits), bits)
+        for dtype, bits in _HALVES.items()
+    ),
     *(Grid(f"the rate is rounded to {dtype}", _rate_in(dtype)) for dtype in _HALVES),
     *(
         Grid(f"the keep probability is rounded to {dtype}", _keep_prob_in(dtype))

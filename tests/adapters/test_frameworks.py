@@ -177,8 +177,9 @@ def test_a_users_own_equinox_layer():
 
 @pytest.mark.framework("numpy_ml")
 @pytest.mark.filterwarnings("ignore")
-def test_numpy_ml_is_wrong_in_its_gradient_and_only_there():
-    report, text = verdict_of("numpy_ml.neural_nets.wrappers:Dropout")
+def test_numpy_ml_is_wrong_in_its_gradient_and_only_there_at_default_settings():
+    report = ds.check("numpy_ml.neural_nets.wrappers:Dropout", seed=20)  # 4 seconds
+    text = str(report)
     assert report.verdict == "fail"
     assert {result.check for result in report.failures} == {
         "gradient.dropped_is_zero",
