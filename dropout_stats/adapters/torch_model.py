@@ -190,7 +190,8 @@ class _Place:
                 dtypes=(str(self.given.dtype).removeprefix("torch."),),
                 rates=(float(self.layer.p),),
                 shapes=(tuple(self.given.shape),),
-                evaluation_graph="empty" if self.law else "unspecified",
+                # A missing batch is added, and taken off, in evaluation, too.
+                evaluation_graph="empty" if self.law in LAWS.values() else "unspecified",
             ),
             name=f"{type(self.call.model).__name__}.{name}",
         )

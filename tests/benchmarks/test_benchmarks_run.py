@@ -19,7 +19,7 @@ TARGETS_PRINTED = {
     "overhead": 2,
     "default_check": 2,
     "specimens": 2,
-    "noise_stopping": 1,
+    "noise_stopping": 2,
     "gap": 6,
     "gap_containment": 1,
     "gap_networks": 2,
