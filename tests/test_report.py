@@ -98,10 +98,11 @@ def test_a_reproduction_is_one_line_in_every_console(failing):
 def test_a_failure_that_comes_too_soon_to_tell_resolves_what_was_planned():
     asked = {"rates": (0.3,), "resolution": 2**-5, "seed": 5, "checks": ["calls.repeated_mask"]}
     target = zoo.by_name["CachedMask"].build()
-    (case,) = ds.plan(target, **asked).cases
+    case = ds.plan(target, **asked).cases[0]
     report = ds.check(target, **asked)
-    (failure,) = report.failures
+    failure = report.failures[0]
     assert failure.evidence.units < 10  # these exclude no pool of masks
+    assert failure.case == case.case
     assert failure.evidence.resolution == case.resolution > 10
     assert f"resolution: {case.resolution:.2g}" in str(report)
 
