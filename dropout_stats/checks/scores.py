@@ -1,12 +1,14 @@
 """Are the normal scores of a law with a density standard normal?
 
-A multiplier becomes a score by the law's own distribution function. Mean and deviation of the
-scores are tested together.
+A multiplier becomes a score by the law's own distribution function. Mean, deviation and
+reach of the scores are tested together.
 """
 
 from __future__ import annotations
 
 import math
+
+from scipy.special import ndtri
 
 from dropout_stats.checks.calls import shared_noise
 from dropout_stats.checks.check import CONTINUOUS, SEVERAL_VALUED, StreamCheck
@@ -49,6 +51,11 @@ def _decide(stream: Stream) -> Verdict:
     return "pass" if confirmed else "inconclusive"
 
 
+def _largest(draws: int) -> float:
+    """The median of the largest size of so many scores."""
+    return float(-ndtri(-math.expm1(-math.log(2) / max(draws, 1)) / 2))
+
+
 def _explain(stream: Stream, verdict: Verdict) -> Finding:
     test, sums = stream.setting.score_test, stream.scores
     resolution = max(test.resolution_mean(sums), test.resolution_deviation(sums))
@@ -59,8 +66,8 @@ def _explain(stream: Stream, verdict: Verdict) -> Finding:
         resolution=resolution if math.isfinite(resolution) else None,
     )
     seen = (
-        f"{sums.draws} normal scores have mean {sums.mean:.4g} and deviation "
-        f"{sums.deviation:.5g}; expected 0 and 1"
+        f"{sums.draws} normal scores have mean {sums.mean:.4g}, deviation {sums.deviation:.5g} and "
+        f"largest size {sums.largest:.3g}; expected 0, 1 and about {_largest(sums.draws):.2g}"
     )
     caught = f"A shift of {resolution:.2g}, or a factor of 1 + {resolution:.2g}, would be caught"
     return concluded(stream, verdict, seen, caught, evidence)
@@ -110,9 +117,10 @@ MARGINAL = StreamCheck(
     demands="The multiplier shall have the distribution that the law gives it at this rate, in "
     "mean and in strength.",
     how="Each multiplier becomes a standard normal score by the law's distribution function. "
-    "Number, sum and sum of squares of the scores are tested: an e-value against other means, "
-    "and one against other deviations, each half on the departure to resolve and half spread "
-    "over all sizes. It passes once a mean, and a deviation, that is off by as much is excluded.",
+    "Number, sum, sum of squares and largest size of the scores are tested: an e-value against "
+    "other means, one against other deviations, one against both at once and one against tails "
+    "that are missing, each half on the departure to resolve and half spread over all sizes. It "
+    "passes once a mean, and a deviation, that is off by as much is excluded.",
     spends=True,
     decide=_decide,
     explain=_explain,

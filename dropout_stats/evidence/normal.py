@@ -1,12 +1,12 @@
 """Sequential evidence about independent draws that should be standard normal.
 
-The data enter only as their number, their sum and their sum of squares, which add. As for success
-probabilities, each statement holds at every look (Ville's inequality): against the null a mixture
-of likelihood ratios, half on the named departure and half spread over all sizes (Robbins 1970);
-against a departure its likelihood ratio to the null.
+The data enter only as their number, their sum, their sum of squares and the largest of them. As for
+success probabilities, each statement holds at every look (Ville's inequality): against the null a
+mixture of likelihood ratios, half on the named departure and half spread over all sizes (Robbins
+1970); against a departure its likelihood ratio to the null.
 
-The mean is tested with the deviation of the null, and the deviation with its mean: each is one half
-of the evidence.
+There are four kinds of alternatives, each with a quarter of the evidence: another mean, another
+deviation, both at once, and tails that are missing: no draw is farther out than some quantile.
 """
 
 from __future__ import annotations
@@ -17,23 +17,36 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from dropout_stats.evidence.numerics import log_sum_exp, smallest
 
 _LARGEST = 64.0  # standard deviations, and factor of the deviation
 _FINEST = 2.0**-40
+_MOST_TAILS = 0.5  # of the probability
+# A millionth is the least that is looked for: normal numbers that are made of 24 bits end beyond.
+_TAIL_HALVINGS = 19
 
 
 @dataclass(frozen=True)
 class Sums:
-    """How many draws, their sum and their sum of squares. Sums of merged runs add."""
+    """How many draws, their sum, their sum of squares, and the largest size of one.
+
+    Those of merged runs add, but for the last.
+    """
 
     draws: int = 0
     first: float = 0.0
     second: float = 0.0
+    largest: float = 0.0
 
     def __add__(self, other: Sums) -> Sums:
-        return Sums(self.draws + other.draws, self.first + other.first, self.second + other.second)
+        return Sums(
+            self.draws + other.draws,
+            self.first + other.first,
+            self.second + other.second,
+            max(self.largest, other.largest),
+        )
 
     @property
     def mean(self) -> float:
@@ -94,10 +107,44 @@ class NormalTest:
         narrower = sums.second * (1 - 1 / squares) / 2 + sums.draws * logs
         return log_sum_exp(np.concatenate([weights + wider, weights + narrower]))
 
+    def log_e_both(self, sums: Sums) -> float:
+        """Log e-value against a mean and a deviation that are off together, by as much evidence."""
+        weights, sizes = self._sizes
+        shifts, logs = sizes / math.sqrt(2), np.log1p(sizes / 2)
+        parts = []
+        for log_factor in (logs, -logs):
+            inverse = np.exp(-2 * log_factor)
+            for sign in (1, -1):
+                about = sums.second - sign * 2 * shifts * sums.first + sums.draws * shifts**2
+                ratio = (sums.second - about * inverse) / 2 - sums.draws * log_factor
+                parts.append(weights - math.log(2) + ratio)
+        return log_sum_exp(np.concatenate(parts))
+
+    @cached_property
+    def _tails(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Log weights, log probabilities of no tails, and the quantiles where these begin."""
+        spread = _MOST_TAILS * 2 ** (-np.arange(2 * _TAIL_HALVINGS) / 2)
+        chances = np.concatenate(([self.departure / (1 + self.departure)], spread))
+        weights = np.concatenate(([0.5], np.full(len(spread), 0.5 / len(spread))))
+        return np.log(weights), np.log1p(-chances), -ndtri(chances / 2)
+
+    def log_e_tails(self, sums: Sums) -> float:
+        """Log e-value against draws none of which is beyond some quantile; -inf where all are."""
+        weights, chances, ends = self._tails
+        missing = sums.largest <= ends
+        return (
+            log_sum_exp((weights - sums.draws * chances)[missing]) if missing.any() else -math.inf
+        )
+
     def log_e(self, sums: Sums) -> float:
-        """Log e-value against mean and deviation: the mean of both."""
-        parts = np.array([self.log_e_mean(sums), self.log_e_deviation(sums)])
-        return log_sum_exp(parts) - math.log(2)
+        """Log e-value against all of them: the mean of the four."""
+        parts = [
+            self.log_e_mean(sums),
+            self.log_e_deviation(sums),
+            self.log_e_both(sums),
+            self.log_e_tails(sums),
+        ]
+        return log_sum_exp(np.array(parts)) - math.log(len(parts))
 
     def excludes_mean(self, sums: Sums, shift: float | None = None) -> bool:
         """Whether a shift of the mean by so much (default: the departure) is excluded."""

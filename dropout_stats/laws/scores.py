@@ -121,7 +121,7 @@ class ScoreReader:
             example = self._explain(multipliers, y, possible)
             scores = np.where(possible, scores, 0).astype(scores.dtype)
             squares = float((scores * scores).sum())
-        above = scores > 0
+        above, sizes = scores > 0, np.abs(scores)
         return Reading(
             units=scores.size,
             kept=int(np.count_nonzero(above)),
@@ -130,10 +130,10 @@ class ScoreReader:
             example=example,
             torn=int(np.count_nonzero(torn)),
             first_torn=unravelled(torn) if torn.any() else None,
-            scores=(float(scores.sum()), squares),
+            scores=(float(scores.sum()), squares, float(sizes.max(initial=0))),
             powers=powers,
             bins=self._binned(scores),
-            wide=np.packbits(np.abs(scores) > WIDE, bitorder="little"),
+            wide=np.packbits(sizes > WIDE, bitorder="little"),
         )
 
     def _scores(self, multipliers: Numbers, y: Array) -> Numbers:

@@ -56,7 +56,7 @@ def draws_until_rejected(
     while test.log_e(sums) < threshold:
         mean = shift + factor * rng.standard_normal() / math.sqrt(step)
         squares = factor**2 * rng.chisquare(step - 1) + step * mean**2
-        sums += Sums(step, step * mean, squares)
+        sums += Sums(step, step * mean, squares, math.inf)  # no tail is taken for missing
     return sums.draws
 
 
@@ -142,7 +142,7 @@ def measured_law(
         test, sums = normal_test(departure, POWER), Sums()
         while test.log_e(sums) < threshold:
             z = departed.scores(rng, step)
-            sums += Sums(step, float(z.sum()), float((z**2).sum()))
+            sums += Sums(step, float(z.sum()), float((z**2).sum()), float(np.abs(z).max()))
         runs.append(sums.draws)
     ratios = np.array(runs) / limit
     error = float(ratios.std(ddof=1)) / math.sqrt(replicas)

@@ -11,13 +11,14 @@ from dropout_stats.evidence.normal import NormalTest, Sums
 
 
 def sums_of(z):
-    return Sums(len(z), float(np.sum(z)), float(np.sum(np.square(z))))
+    return Sums(len(z), float(np.sum(z)), float(np.sum(np.square(z))), float(np.max(np.abs(z))))
 
 
 def drawn(rng, draws, mean=0.0, deviation=1.0):
     """Sums of so many draws, without drawing them one by one."""
     first = rng.normal(mean * draws, deviation * math.sqrt(draws))
-    return Sums(draws, first, deviation**2 * rng.chisquare(draws - 1) + first**2 / draws)
+    second = deviation**2 * rng.chisquare(draws - 1) + first**2 / draws
+    return Sums(draws, first, second, math.inf)  # no tail is taken for missing
 
 
 def test_sums_add_and_describe():
@@ -89,6 +90,41 @@ def test_conforming_draws_pass_and_are_hardly_ever_accused():
         passed += done
     assert accused <= 0.05 * 2000
     assert passed >= 0.95 * 2000
+
+
+def test_the_e_value_of_both_has_mean_one():
+    test = NormalTest(0.25)
+
+    def e_value(z):
+        return math.exp(test.log_e_both(Sums(1, z, z**2)) + norm.logpdf(z))
+
+    total = sum(quad(e_value, low, low + 4, limit=200)[0] for low in np.arange(-600, 600, 4))
+    assert total == pytest.approx(1, rel=1e-4)
+
+
+@pytest.mark.parametrize("draws", [1, 4])
+def test_the_e_value_of_missing_tails_has_mean_one(draws):
+    """It is a step function of the largest of them, whose law is known."""
+    test = NormalTest(0.25)
+    ends = np.concatenate(([0.0], np.sort(test._tails[2]), [math.inf]))
+    chances = np.diff((2 * norm.cdf(ends) - 1) ** draws)
+    places = np.concatenate((ends[1:-1], [50.0]))
+    values = [math.exp(test.log_e_tails(Sums(draws, largest=place))) for place in places]
+    assert values[-1] == 0
+    assert np.dot(chances, values) == pytest.approx(1, rel=1e-9)
+
+
+def test_tails_that_are_missing_are_found_and_others_are_not():
+    rng, test = np.random.default_rng(5), NormalTest(2.0**-8)
+    z = rng.standard_normal(40_000)
+    assert test.log_e(sums_of(z)) < 5
+    clipped = np.clip(z, -2.5, 2.5)
+    assert test.log_e(sums_of(clipped)) > 100
+    assert max(test.log_e_mean(sums_of(clipped)), test.log_e_deviation(sums_of(clipped))) < 20
+
+
+def test_normal_numbers_of_24_bits_have_all_the_tails_that_are_looked_for():
+    assert NormalTest(0.25)._tails[2].max() < norm.ppf(1 - 2.0**-23)
 
 
 def test_what_is_resolved_is_what_is_excluded():
