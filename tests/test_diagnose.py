@@ -7,8 +7,8 @@ import pytest
 
 import dropout_stats as ds
 from dropout_stats import zoo
+from dropout_stats.zoo.axes import RowCore
 from dropout_stats.zoo.rate import SwappedMask
-from dropout_stats.zoo.units import RowCore
 
 NAMED = [s for s in zoo.WRONG if s.diagnosis]
 # Faults that are told by the share of kept units and the factors of kept values and of evaluation.
