@@ -55,5 +55,5 @@ def name_of_law(law: AnyLaw, failures: Failures) -> list[Named]:
     if law.normalised and kept_value and of_calls:
         return [Named(_SHARE, BY_KEPT, ("gradient.*",))]
     if isinstance(law, DropBlock) and failures.in_usual_calls("rate.marginal"):
-        return [Named(_DENSITY, (*BY_KEEP, "position.*"), ("calls.*", *ELSEWHERE))]
+        return [Named(_DENSITY, (*BY_KEEP, "position.*"), ("calls.*", *BY_KEPT, *ELSEWHERE))]
     return []

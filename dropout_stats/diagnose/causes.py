@@ -35,7 +35,7 @@ COUNT = cause_of(
     "choose exactly units * (1 - rate) of them, rounded, in each group that the law names; or "
     "declare independent draws: laws.Inverted()",
     explains=["calls.count_dispersion", "dependence.row_dispersion"],
-    follows=["rate.marginal", "moments.*", "gap.*"],
+    follows=["rate.marginal", "moments.*", "gap.*", "structure.*", "precision.*"],
 )
 
 OTHERS: tuple[Cause, ...] = (

@@ -57,13 +57,15 @@ def same_at_all_rates(results: Sequence[Result]) -> bool:
 
 
 def has_another_rate(results: Sequence[Result], law: AnyLaw) -> bool:
-    """Whether kept units and their factor give the right mean, though neither is the law's."""
+    """Whether kept units and their factor give the right mean, though neither is the law's.
+
+    On a coarse grid two small rates may have one keep probability.
+    """
     seen = [(one.rate, one.keep, one.kept) for one in _observe(results) if one.keep and one.kept]
-    return bool(seen) and all(
+    return any(not _lies_in(law.keep_probs(rate), keep) for rate, keep, _ in seen) and all(
         math.isclose(two_valued(law).kept_factor(rate) * (1 - rate), 1)
         and kept >= 1
         and _lies_in(law.keep_probs(1 - 1 / kept), keep)
-        and not _lies_in(law.keep_probs(rate), keep)
         for rate, keep, kept in seen
     )
 

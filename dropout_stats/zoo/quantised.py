@@ -41,7 +41,7 @@ class FourBitsAreUsed(EightBitCore):
     """The threshold is a multiple of 16, which leaves four of the eight bits that are declared."""
 
     def threshold(self, rate: float) -> int:
-        return 16 * min(max(round(16 * rate), 1), 15)
+        return 16 * round(16 * rate)
 
 
 @wrong(killed_by="support.kept_value", diagnosis="no scaling")
