@@ -96,7 +96,7 @@ def name_noise(results: Sequence[Result], law: AnyLaw, failures: Failures) -> li
         # A mean that is wrong by a factor makes the variance wrong; not the other way about.
         of_moments = {"moments.mean": _MEAN, "moments.variance": _strength(results)}
         found += [Named(cause, wrong, ()) for check, cause in of_moments.items() if check in failed]
-    elif failed & {"noise.support", "noise.shape"}:
+    elif failed & {"noise.support", "noise.shape", "noise.marginal"}:
         found.append(Named(_SHAPE, wrong, ()))
     if "inference.law" in failed and "inference.deterministic" not in failed:
         takes = ("inference.law", "moments.noise_mean", "gradient.evaluation")

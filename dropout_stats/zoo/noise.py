@@ -140,6 +140,14 @@ class UniformInPlaceOfNormal(GaussianCore):
         return self.rng.uniform(-math.sqrt(3), math.sqrt(3), shape)
 
 
+@wrong(killed_by="noise.marginal", diagnosis="the noise has another shape than declared")
+class NoiseIsClipped(GaussianCore):
+    """What is farther than 3.5 deviations from 1 is moved there: the variance hardly changes."""
+
+    def scores(self, shape: tuple[int, ...]) -> Array:
+        return np.clip(super().scores(shape), -3.5, 3.5)
+
+
 @wrong(
     killed_by="noise.shape",
     diagnosis="the noise has another shape than declared",
