@@ -102,6 +102,12 @@ class ComparesInBfloat16(SevenBitUniforms):
         return super().mask(shape, float(as_dtype("bfloat16").type(rate)))
 
 
+class UniformsRoundedToBfloat16(plain.Core):
+    def mask(self, shape, rate):
+        short = as_dtype("bfloat16")
+        return self.uniforms(shape).astype(np.float32).astype(short) >= short.type(rate)
+
+
 class BytesBelowARoundedThreshold(plain.Core):
     def mask(self, shape, rate):
         return self.rng.integers(0, 256, shape) < round(256 * (1 - rate))
@@ -113,6 +119,7 @@ NAMES = {
     CoarseUniforms: "an 11-bit threshold",
     SevenBitUniforms: "a 7-bit threshold",
     ComparesInBfloat16: "a 7-bit threshold",
+    UniformsRoundedToBfloat16: "the random numbers are rounded to bfloat16",
     RateInBfloat16: "the rate is rounded to bfloat16",
 }
 

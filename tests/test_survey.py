@@ -226,9 +226,23 @@ def test_what_is_known_belongs_to_a_target_with_its_options(tmp_path):
         '[[known.expected]]\ncheck = "rate.*"\nreason = "issue 3"\n'
     )
     read = known.read_known(path)
-    assert known.of_target(read, Surveyed("a:b")) == ()
-    (one,) = known.of_target(read, Surveyed("a:b", {"mode": "c"}))
+    assert known.of_target(read, Surveyed("a:b"), 0.5) == ()
+    (one,) = known.of_target(read, Surveyed("a:b", {"mode": "c"}), 0.5)
     assert one.check == "rate.*"
+
+
+def test_what_is_known_is_expected_where_it_shows(tmp_path, monkeypatch):
+    path = tmp_path / "known.toml"
+    path.write_text(
+        '[[known]]\ntarget = "a:b"\nresolution = 0.01\nenvironment = { BACKEND = "c" }\n'
+        '[[known.expected]]\ncheck = "rate.*"\nreason = "issue 3"\n'
+    )
+    read = known.read_known(path)
+    monkeypatch.delenv("BACKEND", raising=False)
+    assert known.of_target(read, Surveyed("a:b"), 0.001) == ()
+    monkeypatch.setenv("BACKEND", "c")
+    assert len(known.of_target(read, Surveyed("a:b"), 0.01)) == 1
+    assert known.of_target(read, Surveyed("a:b"), 0.03) == ()
 
 
 @pytest.mark.parametrize(
@@ -237,6 +251,7 @@ def test_what_is_known_belongs_to_a_target_with_its_options(tmp_path):
         ("known = 3", "tables"),
         ("[[known]]\nexpected = []", "target"),
         ('[[known]]\ntarget = "a:b"\nexpectd = []', "Did you mean 'expected'"),
+        ('[[known]]\ntarget = "a:b"\nenvironment = "c"\nexpected = []', "a table of variables"),
         ("[[known", "not valid TOML"),
     ],
 )

@@ -17,7 +17,7 @@ from dropout_stats.adapters.torch_layers import ReadOut, read_out_of
 from dropout_stats.adapters.torch_packages import Declared, declared, filled
 from dropout_stats.callables import underlying
 from dropout_stats.conventions import Conventions
-from dropout_stats.errors import HarnessError, UsageError
+from dropout_stats.errors import HarnessError, UsageError, did_you_mean
 from dropout_stats.laws import Alpha, AnyLaw, Inverted
 from dropout_stats.laws.reading import Array
 from dropout_stats.target import Target
@@ -60,7 +60,7 @@ def adapt(
     name: str,
     *,
     device: str = "cpu",
-    compile: bool = False,  # noqa: A002 - torch's word
+    compile: bool | str = False,  # noqa: A002 - torch's word
     wrap: str | None = None,
 ) -> Target:
     """Adapt a class of layers, a `torch.autograd.Function`, or a function of a tensor and the rate.
@@ -69,7 +69,8 @@ def adapt(
         target: the class or function.
         name: how reports call it.
         device: where the tensors live.
-        compile: whether to judge it through `torch.compile`.
+        compile: whether to judge it through `torch.compile`; or its backend, of which `"aot_eager"`
+            needs no compiler of C++.
         wrap: what training passes are entered through: `"checkpoint"` computes them again in the
             backward pass, `"vmap"` maps them over the first axis, `"export"` runs the exported
             program, `"autocast"` those in which PyTorch chooses the types.
@@ -104,8 +105,10 @@ def adapt(
     if isinstance(target, type) and issubclass(target, torch.autograd.Function):
         target = _applied(target)
     if not isinstance(underlying(target), type):
-        return bridge.of_function(_compiled(target) if compile else target, name, law=law)
-    return bridge.of_layer_class(_compiled_layers(target) if compile else target, name, law=law)
+        target = _compiled(target, _backend(compile)) if compile else target
+        return bridge.of_function(target, name, law=law)
+    target = _compiled_layers(target, _backend(compile)) if compile else target
+    return bridge.of_layer_class(target, name, law=law)
 
 
 def _read(read_out: ReadOut, name: str, device: str) -> Target:
@@ -203,14 +206,27 @@ _WRAPPERS = {
 }
 
 
-def _compiled(function: Any) -> Any:
-    return functools.wraps(function)(_without_limit(torch.compile(function)))
+def _backend(compiled: bool | str) -> str:
+    """The backend of `torch.compile`; its own default, if none is named."""
+    if compiled is True:
+        return "inductor"
+    known = torch.compiler.list_backends(exclude_tags=())
+    if compiled not in known:
+        raise UsageError(
+            f"compile must be true or a backend of torch.compile ({', '.join(known)}), got "
+            f"{compiled!r}.{did_you_mean(str(compiled), known)}"
+        )
+    return str(compiled)
 
 
-def _compiled_layers(layer: type[torch.nn.Module]) -> Any:
+def _compiled(function: Any, backend: str) -> Any:
+    return functools.wraps(function)(_without_limit(torch.compile(function, backend=backend)))
+
+
+def _compiled_layers(layer: type[torch.nn.Module], backend: str) -> Any:
     @functools.wraps(layer, updated=())
     def build(*args: Any, **kwargs: Any) -> Any:
-        compiled = torch.compile(layer(*args, **kwargs))
+        compiled = torch.compile(layer(*args, **kwargs), backend=backend)
         compiled.forward = _without_limit(compiled.forward)
         return compiled
 

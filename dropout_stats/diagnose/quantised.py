@@ -67,6 +67,18 @@ def _compared_in(dtype: str, bits: int) -> Callable[[float], float]:
     return lambda rate: math.floor(_rate_in(dtype)(rate) * 2**bits) / 2**bits
 
 
+def _rounded_to(dtype: str, bits: int) -> Callable[[float], float]:
+    """Fine uniforms are rounded to the type, as the rate is: half a step below it they reach it."""
+
+    def keep(rate: float) -> float:
+        rounded = 1 - _rate_in(dtype)(rate)
+        digits, exponent = math.frexp(rounded)
+        step = math.ldexp(1.0, exponent - bits - 1 - (digits == 0.5))
+        return 1 - rounded + step / 2
+
+    return keep
+
+
 def _article(bits: int) -> str:
     return "an" if bits in (8, 11) else "a"
 
@@ -80,6 +92,10 @@ GRIDS: tuple[Grid, ...] = (
     Grid("an 8-bit threshold", _of_255, 8),
     *(
         Grid(f"{_article(bits)} {bits}-bit threshold", _compared_in(dtype, bits), bits)
+        for dtype, bits in _HALVES.items()
+    ),
+    *(
+        Grid(f"the random numbers are rounded to {dtype}", _rounded_to(dtype, bits))
         for dtype, bits in _HALVES.items()
     ),
     *(Grid(f"the rate is rounded to {dtype}", _rate_in(dtype)) for dtype in _HALVES),

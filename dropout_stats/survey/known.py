@@ -5,9 +5,10 @@ docs/findings/known_failures.toml is such a file.
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,12 @@ from dropout_stats.errors import UsageError, did_you_mean
 from dropout_stats.expected import Expected, expected_from
 from dropout_stats.results import Case
 from dropout_stats.survey.targets import Surveyed
-from dropout_stats.values import listed, require, text
+from dropout_stats.values import listed, number, require, text
 
-_KEYS = ("target", "options", "version", "framework", "dtypes", "rates", "expected")
+_KEYS = (
+    *("target", "options", "version", "framework", "dtypes", "rates", "expected"),
+    *("resolution", "environment"),
+)
 
 
 @dataclass(frozen=True)
@@ -28,12 +32,25 @@ class Known:
         target: its import string.
         options: those of its adapter.
         expected: the failures.
+        resolution: the coarsest, in standard deviations of a unit, at which they show; None: any.
+        environment: the variables that make it so, with their values.
 
     """
 
     target: str
     options: Mapping[str, Any]
     expected: tuple[Expected, ...]
+    resolution: float | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def is_of(self, target: Surveyed, resolution: float) -> bool:
+        """Whether a run of this target, at this resolution and in this process, meets them."""
+        return (
+            self.target == target.spec
+            and self.options == target.options
+            and (self.resolution is None or resolution <= self.resolution)
+            and all(os.environ.get(name) == value for name, value in self.environment.items())
+        )
 
 
 def read_known(path: Path) -> tuple[Known, ...]:
@@ -52,9 +69,11 @@ def read_known(path: Path) -> tuple[Known, ...]:
         raise UsageError(f"{path}: {error}") from error
 
 
-def of_target(known: tuple[Known, ...], target: Surveyed) -> tuple[Expected, ...]:
-    """What is known of a target that has these options."""
-    there = [one for one in known if one.target == target.spec and one.options == target.options]
+def of_target(
+    known: tuple[Known, ...], target: Surveyed, resolution: float
+) -> tuple[Expected, ...]:
+    """What is known of a target that has these options, as far as a run resolves it."""
+    there = [one for one in known if one.is_of(target, resolution)]
     return tuple(expected for one in there for expected in one.expected)
 
 
@@ -70,4 +89,16 @@ def _known(name: str, values: object) -> Known:
         if key not in _KEYS:
             raise UsageError(f"unknown key {key!r} in {given!r}.{did_you_mean(key, _KEYS)}")
     target = text(f"{name}: target", given.get("target"))
-    return Known(target, given.get("options", {}), expected_from(given.get("expected")))
+    resolution = given.get("resolution")
+    if resolution is not None:
+        resolution = number(f"{name}: resolution", resolution)
+    environment = given.get("environment", {})
+    expected = "a table of variables such as { KERAS_BACKEND = 'tensorflow' }"
+    require(isinstance(environment, Mapping), f"{name}: environment", environment, expected)
+    return Known(
+        target,
+        given.get("options", {}),
+        expected_from(given.get("expected")),
+        resolution,
+        environment,
+    )

@@ -75,7 +75,8 @@ class Course:
         common: dict[str, Any] = {name: getattr(self.asked, name) for name in _COMMON}
         options = common | {"dtypes": types, "rates": rates}
         cases = tuple(one.case for one in bind(adapted, **options).plan.cases)
-        return bind(adapted, **options, expected=planned(of_target(self.known, target), cases))
+        known = of_target(self.known, target, self.asked.resolution)
+        return bind(adapted, **options, expected=planned(known, cases))
 
     def table(self, rows: Sequence[Row]) -> Survey:
         """Return the rows with what they have in common."""

@@ -55,7 +55,7 @@ _RELEASED: dict[str, tuple[str, ...]] = {
     "haiku": ("dropout",),
     "penzai.nn.dropout": ("StochasticDropout",),
     "tensorflow.nn": ("dropout",),
-    "tensorflow.nn.experimental": ("stateless_dropout",),
+    "tensorflow.nn.experimental": ("stateless_dropout", "general_dropout"),
     "keras.layers": (
         "Dropout",
         "SpatialDropout1D",
@@ -75,6 +75,8 @@ _RELEASED: dict[str, tuple[str, ...]] = {
     "numpy_ml.neural_nets.wrappers": ("Dropout",),
 }
 _OPTIONS: dict[str, tuple[dict[str, Any], ...]] = {
+    "tensorflow.nn:dropout": ({}, {"jit_compile": True}),
+    "tensorflow.nn.experimental:stateless_dropout": ({}, {"jit_compile": True}),
     "paddle.nn:Dropout": ({}, {"mode": "downscale_in_infer"}),
 }
 # What else must be installed.

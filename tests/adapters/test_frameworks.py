@@ -563,11 +563,11 @@ def test_lanes_that_share_their_key_are_accused():
 
 
 @pytest.mark.framework("torch")
-@pytest.mark.parametrize(
-    "spec", ["torch.nn:Dropout1d", "torch.nn:Dropout2d", "torch.nn.functional:dropout3d"]
-)
-def test_torch_drops_channels_whole(spec):
-    report, text = verdict_of(spec, rates=(0.1, 0.9), dtypes=["float32", "bfloat16"])
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+@pytest.mark.parametrize("name", ["torch.nn:Dropout", "torch.nn.functional:dropout"])
+def test_torch_drops_channels_whole(name, ndim):
+    few = {"rates": (0.1, 0.9), "dtypes": ["float32", "bfloat16"], "resolution": 2**-5}
+    report, text = verdict_of(f"{name}{ndim}d", **few)
     assert report.verdict == "pass", text
     assert report.law == "inverted(unit='channel')"
     assert report["support.shared_draw"].verdict == "pass"
@@ -580,6 +580,7 @@ def test_torch_drops_channels_whole(spec):
         ("torch.nn:AlphaDropout", "alpha"),
         ("torch.nn.functional:alpha_dropout", "alpha"),
         ("torch.nn:FeatureAlphaDropout", "alpha(unit='channel')"),
+        ("torch.nn.functional:feature_alpha_dropout", "alpha(unit='channel')"),
     ],
 )
 def test_torch_keeps_mean_and_variance_of_standard_units(spec, law):

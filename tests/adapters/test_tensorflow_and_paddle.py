@@ -24,7 +24,10 @@ def passed(report):
 
 
 @tensorflow_only
-@pytest.mark.parametrize("name", ["nn:dropout", "nn.experimental:stateless_dropout"])
+@pytest.mark.parametrize(
+    "name",
+    ["nn:dropout", "nn.experimental:stateless_dropout", "nn.experimental:general_dropout"],
+)
 def test_tensorflow_passes_in_single_and_double_precision(name):
     report, text = verdict_of(f"tensorflow.{name}", dtypes=["float32", "float64"])
     assert report.verdict == "pass", text
@@ -32,6 +35,36 @@ def test_tensorflow_passes_in_single_and_double_precision(name):
     assert passed(report) >= {"gradient.same_noise", "randomness.seed_repeats"}
     keyed = report.conventions["randomness"] == "key"
     assert keyed == name.endswith("stateless_dropout")
+
+
+@tensorflow_only
+@pytest.mark.parametrize("name", ["nn:dropout", "nn.experimental:stateless_dropout"])
+def test_tensorflow_compiled_by_xla_passes_and_heeds_keys_alone(name):
+    target = ds.adapt(f"tensorflow.{name}", jit_compile=True)
+    assert target.spec == f"tensorflow.{name} --option jit_compile=True"
+    report, text = verdict_of(target, rates=(0.3,), dtypes=["float32"], max_seconds=300)
+    assert report.verdict == "pass", text
+    assert "gradient.same_noise" in passed(report)
+    keyed = name.endswith("stateless_dropout")
+    assert report.conventions["randomness"] == ("key" if keyed else "unspecified")
+    assert ("randomness.seed_repeats" in passed(report)) == keyed
+    assert any("other masks the second time" in one for one in report.observations) != keyed
+
+
+@tensorflow_only
+def test_what_is_compiled_by_xla_is_what_is_judged():
+    import tensorflow as tf
+
+    def scales_eagerly_alone(x: tf.Tensor, rate: float):
+        kept = tf.cast(tf.random.uniform(tf.shape(x)) >= rate, x.dtype)
+        return x * kept / (1 - rate) if tf.executing_eagerly() else x * kept
+
+    options = {"rates": (0.3,), "checks": ["support.*", "moments.*", "rate.*"]}
+    report, text = verdict_of(scales_eagerly_alone, **options)
+    assert report.verdict == "pass", text
+    compiled = ds.adapt(scales_eagerly_alone, framework="tensorflow", jit_compile=True)
+    report, text = verdict_of(compiled, **options)
+    assert report.diagnoses[0].name == "no scaling", text
 
 
 @tensorflow_only
@@ -102,6 +135,8 @@ def test_paddle_cannot_evaluate_one_dimension_in_that_mode():
     ("name", "law"),
     [
         ("nn:Dropout2D", "inverted(unit='channel')"),
+        ("nn:Dropout3D", "inverted(unit='channel')"),
+        ("nn.functional:dropout2d", "inverted(unit='channel')"),
         ("nn.functional:dropout3d", "inverted(unit='channel')"),
         ("nn:AlphaDropout", "alpha"),
         ("nn.functional:alpha_dropout", "alpha"),

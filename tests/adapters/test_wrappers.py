@@ -1,9 +1,16 @@
 """Dropouts that are right by themselves and wrong in their wrapper: jit, vmap, scan, checkpoint."""
 
+import os
+import shutil
+import sysconfig
+from pathlib import Path
+
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import dropout_stats as ds
+from dropout_stats.cli import cli
 
 COARSE = {"rates": (0.1, 0.9), "resolution": 2**-5, "seed": 20, "skip": ["structure.*"]}
 # What a wrapper may spoil; each call of another shape or rate may be a compilation.
@@ -217,3 +224,59 @@ def test_an_exported_program_is_not_blamed_for_a_generator_that_it_cannot_take()
 
     with pytest.raises(ds.HarnessError, match="takes no key or generator"):
         ds.adapt(dropout, framework="torch", wrap="export")
+
+
+# The default backend of torch.compile builds with a compiler of C++ and the headers of Python,
+# which a machine may lack; the other traces and differentiates alike, and runs what comes of that
+# operation by operation.
+_CAN_BUILD = (
+    shutil.which(os.environ.get("CXX", "g++"))
+    and Path(sysconfig.get_path("include"), "Python.h").exists()
+)
+BACKENDS = [*(["true"] if _CAN_BUILD else []), "aot_eager"]
+
+
+@pytest.mark.framework("torch")
+@pytest.mark.filterwarnings("default")  # the compiler imports what is deprecated
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_compiled_layer_of_torch_passes(backend):
+    target = ds.adapt("torch.nn:Dropout", compile=backend == "true" or backend)
+    report, _ = judge(target, rates=(0.3,), dtypes=["float32"], conventions=FEW, max_seconds=300)
+    assert report.verdict == "pass", str(report)
+    held = {result.check for result in report.results if result.verdict == "pass"}
+    assert held >= {"gradient.same_noise", "randomness.seed_repeats", "inference.law"}
+
+
+@pytest.mark.framework("torch")
+@pytest.mark.filterwarnings("default")  # the compiler imports what is deprecated
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_compiled_layer_is_judged_from_the_command_line(backend):
+    words = ["check", "torch.nn:Dropout", "--option", f"compile={backend}", "--dtypes", "float32"]
+    asked = ["--rates", "0.3", "--resolution", "0.03", "--checks", "rate.*,support.*"]
+    done = CliRunner().invoke(cli, [*words, *asked])
+    assert done.exit_code == 0, done.output
+    assert "PASS" in done.output
+
+
+@pytest.mark.framework("torch")
+@pytest.mark.filterwarnings("default")
+def test_what_is_compiled_is_what_is_judged():
+    import torch
+
+    class ScalesEagerlyAlone(torch.nn.Dropout):
+        def forward(self, x):
+            y = super().forward(x)
+            compiling = torch.compiler.is_compiling() and self.training
+            return y * (1 - self.p) if compiling else y
+
+    quick = {"rates": (0.3,), "checks": ["support.*", "rate.*", "moments.*"]}
+    report, failed = judge(ScalesEagerlyAlone, **quick)
+    assert not failed, str(report)
+    report, failed = judge(ds.adapt(ScalesEagerlyAlone, compile="aot_eager"), **quick)
+    assert report.diagnoses[0].name == "no scaling", str(report)
+
+
+@pytest.mark.framework("torch")
+def test_a_backend_that_is_none_is_named():
+    with pytest.raises(ds.UsageError, match="Did you mean 'aot_eager'"):
+        ds.adapt("torch.nn:Dropout", compile="aot_eagr")
