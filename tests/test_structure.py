@@ -5,7 +5,7 @@ import plain
 import pytest
 
 import dropout_stats as ds
-from dropout_stats.checks import pointwise, spaces
+from dropout_stats.checks import pointwise, search, spaces
 from dropout_stats.checks.search import smallest
 from dropout_stats.checks.single import FILLINGS, LAYOUTS, Call, make
 from dropout_stats.dtypes import KNOWN
@@ -493,3 +493,17 @@ def test_a_search_goes_through_every_length_of_one_axis():
     assert {call.shape for call in asked} == {shape for kind in rows.kinds for shape in kind}
     assert {(8,), (1025,), (20_000,)} <= {call.shape for call in asked}
     assert all(len(shape) != 1 for kind in others.kinds for shape in kind if shape != (0,))
+
+
+@pytest.mark.parametrize(
+    ("busy", "waits", "tried"),
+    [(0.001, 0.4, None), (1.0, 1.0, 6), (0.001, 4.0, 8)],
+    ids=["a machine that is busy otherwise", "a slow target", "one that waits for long"],
+)
+def test_a_search_ends_by_its_own_time_and_not_by_that_of_others(monkeypatch, busy, waits, tried):
+    rows, _ = spaces.spaces_of_shapes(ds.Conventions(), "float32", 0.3, None)
+    asked = []
+    monkeypatch.setattr(search.time, "process_time", lambda: busy * len(asked))
+    monkeypatch.setattr(search.time, "monotonic", lambda: waits * len(asked))
+    smallest(rows, lambda call: bool(asked.append(call)), examples=80, seed=5)
+    assert len(asked) == (tried or rows.size)

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
 _SHRINK_CALLS = 300  # calls spent on making a wrong one smaller
-_SECONDS = 5.0  # a target that is compiled for each shape should declare max_shapes
+# A target that is compiled for each shape should declare max_shapes. What others do on the machine
+# must not decide what is found: seconds of this process count, and only many of the clock.
+_SECONDS = 5.0
+_PATIENCE = 30.0
 
 
 def smallest(
@@ -39,7 +42,7 @@ def smallest(
         seed: seed of the run.
 
     """
-    asked = _Asked(is_wrong, examples + _SHRINK_CALLS, time.monotonic() + _SECONDS)
+    asked = _Asked(is_wrong, examples + _SHRINK_CALLS)
     rng = np.random.default_rng(branch(seed, "inputs", "generated calls", space.dtype))
     if space.size <= examples:
         calls = (space.call(int(number)) for number in rng.permutation(space.size))
@@ -52,15 +55,21 @@ def smallest(
 class _Asked:
     """Whether a call is wrong: one answer each, and False once there have been enough."""
 
-    def __init__(self, is_wrong: Callable[[Call], bool], most: int, deadline: float) -> None:
+    def __init__(self, is_wrong: Callable[[Call], bool], most: int) -> None:
         self._is_wrong = is_wrong
         self._most = most
-        self._deadline = deadline
+        self._busy_until = time.process_time() + _SECONDS
+        self._waits_until = time.monotonic() + _PATIENCE
         self.answers: dict[Call, bool] = {}
+
+    @property
+    def _is_over(self) -> bool:
+        late = time.process_time() > self._busy_until or time.monotonic() > self._waits_until
+        return late or len(self.answers) >= self._most
 
     def __call__(self, call: Call) -> bool:
         if call not in self.answers:
-            if len(self.answers) >= self._most or time.monotonic() > self._deadline:
+            if self._is_over:
                 return False
             self.answers[call] = self._is_wrong(call)
         return self.answers[call]
