@@ -150,3 +150,35 @@ def test_a_gradient_of_another_shape_is_told_so():
     target = readouts.dropconnect(lambda i, w, r: i @ w, vjp=lambda i, w, dy, r: (i @ w, dy[:1]))
     with pytest.raises(ValueError, match=r"the gradient of vjp returned the shape \(1, 3\)"):
         target.vjp(np.ones((2, 3), np.float32), np.ones((2, 3), np.float32), 0.1)
+
+
+class ForgetsTheScale(AttentionCore):
+    def attend_with(self, query, key, value, mask, rate):
+        return (self.weights(query, key) * mask) @ value
+
+
+class ConnectsByTheDropMask(DropConnectCore):
+    def connect_with(self, inputs, weights, mask, rate):
+        return super().connect_with(inputs, weights, ~mask, rate)
+
+
+class HoldsWhatItShouldUpdate(ZoneoutCore):
+    def step_with(self, new, previous, mask, rate):
+        return super().step_with(new, previous, ~mask, rate)
+
+
+@pytest.mark.parametrize(
+    ("core", "verdict"),
+    [
+        (AttentionCore, "pass"),
+        (DropConnectCore, "pass"),
+        (ZoneoutCore, "pass"),
+        (ForgetsTheScale, "fail"),
+        (ConnectsByTheDropMask, "fail"),
+        (HoldsWhatItShouldUpdate, "fail"),
+    ],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_every_mask_is_enumerated_where_one_can_be_given(core, verdict):
+    report = ds.check(core().target(), checks=["moments.enumerated"], rates=(0.3,))
+    assert report.verdict == verdict, str(report)

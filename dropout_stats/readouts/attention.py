@@ -11,7 +11,7 @@ from dropout_stats.callables import name_of
 from dropout_stats.conventions import Conventions
 from dropout_stats.laws import AnyLaw
 from dropout_stats.laws.reading import Array
-from dropout_stats.readouts.common import Pass, of_ndim, of_shape, require_functions
+from dropout_stats.readouts.common import Pass, of_ndim, of_shape, require_functions, with_mask
 from dropout_stats.target import Target
 
 Attend: TypeAlias = Callable[..., Any]  # (query, key, value, rate)
@@ -23,6 +23,7 @@ def attention(
     evaluate: Attend | None = None,
     *,
     vjp: AttendVjp | None = None,
+    apply: Callable[..., Any] | None = None,
     seed: Callable[[int], object] | None = None,
     law: AnyLaw | None = None,
     conventions: Conventions | None = None,
@@ -42,17 +43,19 @@ def attention(
         evaluate: the same for the evaluation pass.
         vjp: `vjp(query, key, value, dy, rate) -> (output, dvalue)`: a training pass and the
             gradient of the values, same noise.
+        apply: `apply(query, key, value, mask, rate)`: a training pass with the keep mask given.
         seed: `seed(n)`: resets the randomness.
         law: the law that its weights follow.
         conventions: the interface that it declares; four dimensions, unless it says otherwise.
         name: how reports call it.
 
     """
-    require_functions(attend=attend, evaluate=evaluate, vjp=vjp)
+    require_functions(attend=attend, evaluate=evaluate, vjp=vjp, apply=apply)
     return Target(
         train=_weights_of(attend),
         evaluate=_weights_of(evaluate) if evaluate else None,
         vjp=_weights_and_gradient_of(vjp) if vjp else None,
+        apply=with_mask(_weights_of, apply) if apply else None,
         seed=seed,
         law=law,
         conventions=of_ndim(conventions, 4),

@@ -13,13 +13,27 @@ from dropout_stats.values import require
 
 Pass: TypeAlias = Callable[..., Array]  # (x, rate)
 Passes: TypeAlias = Callable[..., tuple[Array, Array]]  # (x, dy, rate)
+Applied: TypeAlias = Callable[[Array, Array, float], Array]  # (x, mask, rate)
 
 
 def require_functions(**functions: object) -> None:
-    """Raise UsageError for what is none; `evaluate` and `vjp` may be None."""
+    """Raise UsageError for what is none; `evaluate`, `vjp` and `apply` may be None."""
     for name, function in functions.items():
-        optional = name in ("evaluate", "vjp") and function is None
+        optional = name in ("evaluate", "vjp", "apply") and function is None
         require(optional or callable(function), name, function, "a function")
+
+
+def with_mask(read: Callable[[Callable[..., Any]], Pass], apply: Callable[..., Any]) -> Applied:
+    """What is read out of a pass that takes the mask before the rate."""
+
+    def passed(x: Array, mask: Array, rate: float) -> Array:
+        def given(*args: Any) -> Any:
+            *inputs, asked = args
+            return apply(*inputs, mask, asked)
+
+        return read(given)(x, rate)
+
+    return passed
 
 
 def of_ndim(conventions: Conventions | None, ndim: int) -> Conventions:

@@ -18,6 +18,7 @@ from dropout_stats.readouts.common import (
     of_ndim,
     of_shape,
     require_functions,
+    with_mask,
 )
 from dropout_stats.target import Target
 
@@ -33,6 +34,7 @@ def dense(
     evaluate: Layer | None = None,
     *,
     vjp: LayerVjp | None = None,
+    apply: Callable[..., Any] | None = None,
     seed: Callable[[int], object] | None = None,
     law: AnyLaw | None = None,
     conventions: Conventions | None = None,
@@ -55,17 +57,19 @@ def dense(
         evaluate: the same for the evaluation pass.
         vjp: `vjp(inputs, weights, bias, dy, rate) -> (Z, dinputs)`: a training pass and the
             gradient of the inputs, same noise.
+        apply: `apply(inputs, weights, bias, mask, rate)`: a training pass with the keep mask given.
         seed: `seed(n)`: resets the randomness.
         law: the law that its inputs follow.
         conventions: the interface that it declares; two dimensions, unless it says otherwise.
         name: how reports call it.
 
     """
-    require_functions(layer=layer, evaluate=evaluate, vjp=vjp)
+    require_functions(layer=layer, evaluate=evaluate, vjp=vjp, apply=apply)
     return Target(
         train=_inputs_of(layer),
         evaluate=_inputs_of(evaluate) if evaluate else None,
         vjp=_inputs_and_gradient_of(vjp) if vjp else None,
+        apply=with_mask(_inputs_of, apply) if apply else None,
         seed=seed,
         law=law,
         conventions=of_ndim(conventions, 2),

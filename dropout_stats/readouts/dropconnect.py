@@ -11,7 +11,14 @@ from dropout_stats.callables import name_of
 from dropout_stats.conventions import Conventions
 from dropout_stats.laws import AnyLaw
 from dropout_stats.laws.reading import Array
-from dropout_stats.readouts.common import Pass, finite, of_ndim, of_shape, require_functions
+from dropout_stats.readouts.common import (
+    Pass,
+    finite,
+    of_ndim,
+    of_shape,
+    require_functions,
+    with_mask,
+)
 from dropout_stats.target import Target
 
 Connect: TypeAlias = Callable[..., Any]  # (inputs, weights, rate)
@@ -23,6 +30,7 @@ def dropconnect(
     evaluate: Connect | None = None,
     *,
     vjp: ConnectVjp | None = None,
+    apply: Callable[..., Any] | None = None,
     seed: Callable[[int], object] | None = None,
     law: AnyLaw | None = None,
     conventions: Conventions | None = None,
@@ -39,17 +47,19 @@ def dropconnect(
         evaluate: the same for the evaluation pass.
         vjp: `vjp(inputs, weights, dy, rate) -> (outputs, dweights)`: a training pass and the
             gradient of the weights, same noise.
+        apply: `apply(inputs, weights, mask, rate)`: a training pass with the keep mask given.
         seed: `seed(n)`: resets the randomness.
         law: the law that its weights follow.
         conventions: the interface that it declares; two dimensions, unless it says otherwise.
         name: how reports call it.
 
     """
-    require_functions(connect=connect, evaluate=evaluate, vjp=vjp)
+    require_functions(connect=connect, evaluate=evaluate, vjp=vjp, apply=apply)
     return Target(
         train=_connections_of(connect),
         evaluate=_connections_of(evaluate) if evaluate else None,
         vjp=_connections_and_gradient_of(vjp) if vjp else None,
+        apply=with_mask(_connections_of, apply) if apply else None,
         seed=seed,
         law=law,
         conventions=of_ndim(conventions, 2),

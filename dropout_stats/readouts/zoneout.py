@@ -13,7 +13,7 @@ from dropout_stats.dtypes import HALVES
 from dropout_stats.errors import UsageError
 from dropout_stats.laws import TestScaled
 from dropout_stats.laws.reading import Array
-from dropout_stats.readouts.common import Pass, finite, of_shape, require_functions
+from dropout_stats.readouts.common import Pass, finite, of_shape, require_functions, with_mask
 from dropout_stats.target import Target
 
 Step: TypeAlias = Callable[..., Any]  # (new, previous, rate)
@@ -25,6 +25,7 @@ def zoneout(
     evaluate: Step | None = None,
     *,
     vjp: StepVjp | None = None,
+    apply: Callable[..., Any] | None = None,
     seed: Callable[[int], object] | None = None,
     conventions: Conventions | None = None,
     name: str = "",
@@ -43,12 +44,13 @@ def zoneout(
         evaluate: the same for the evaluation pass.
         vjp: `vjp(new, previous, dy, rate) -> (state, dnew, dprevious)`: a training pass and the
             gradients of both states, same noise.
+        apply: `apply(new, previous, mask, rate)`: a training pass with the keep mask given.
         seed: `seed(n)`: resets the randomness.
         conventions: the interface that it declares.
         name: how reports call it.
 
     """
-    require_functions(step=step, evaluate=evaluate, vjp=vjp)
+    require_functions(step=step, evaluate=evaluate, vjp=vjp, apply=apply)
     halves = [name for name in (conventions or Conventions()).dtypes if name in HALVES]
     if halves:
         raise UsageError(
@@ -60,6 +62,7 @@ def zoneout(
         train=_updates_of(step),
         evaluate=_updates_of(evaluate) if evaluate else None,
         vjp=_updates_and_gradient_of(vjp) if vjp else None,
+        apply=with_mask(_updates_of, apply) if apply else None,
         seed=seed,
         law=TestScaled(),
         conventions=conventions,

@@ -46,8 +46,12 @@ class AttentionCore(Core):
     def attend(self, query: Array, key: Array, value: Array, rate: float) -> Array:
         """One training pass."""
         self.require(rate)
-        weights = self.weights(query, key)
-        return np.asarray(self.apply(weights, self.mask(weights.shape, rate), rate) @ value)
+        mask = self.mask((*query.shape[:-1], key.shape[-2]), rate)
+        return self.attend_with(query, key, value, mask, rate)
+
+    def attend_with(self, query: Array, key: Array, value: Array, mask: Mask, rate: float) -> Array:
+        """One training pass with the mask given."""
+        return np.asarray(self.apply(self.weights(query, key), mask, rate) @ value)
 
     def attend_in_evaluation(self, query: Array, key: Array, value: Array, rate: float) -> Array:
         """One evaluation pass."""
@@ -70,6 +74,7 @@ class AttentionCore(Core):
             self.attend,
             self.attend_in_evaluation,
             vjp=self.attend_vjp,
+            apply=self.attend_with,
             seed=self.seed,
             law=self.law,
             conventions=self.conventions,
@@ -129,7 +134,11 @@ class DropConnectCore(Core):
     def connect(self, inputs: Array, weights: Array, rate: float) -> Array:
         """One training pass."""
         self.require(rate)
-        return np.asarray(inputs @ self.apply(weights, self.mask(weights.shape, rate), rate))
+        return self.connect_with(inputs, weights, self.mask(weights.shape, rate), rate)
+
+    def connect_with(self, inputs: Array, weights: Array, mask: Mask, rate: float) -> Array:
+        """One training pass with the mask given."""
+        return np.asarray(inputs @ self.apply(weights, mask, rate))
 
     def connect_in_evaluation(self, inputs: Array, weights: Array, rate: float) -> Array:
         """One evaluation pass."""
@@ -150,6 +159,7 @@ class DropConnectCore(Core):
             self.connect,
             self.connect_in_evaluation,
             vjp=self.connect_vjp,
+            apply=self.connect_with,
             seed=self.seed,
             law=self.law,
             conventions=self.conventions,
@@ -216,6 +226,10 @@ class ZoneoutCore(Core):
         updated, held = self.masks(new.shape, rate)
         return np.asarray(new * updated + previous * held)
 
+    def step_with(self, new: Array, previous: Array, mask: Mask, rate: float) -> Array:
+        """One training pass with the mask given."""
+        return np.asarray(np.where(mask, new, previous))
+
     def step_in_evaluation(self, new: Array, previous: Array, rate: float) -> Array:
         """The mean of the two states."""
         updated = new.dtype.type(self.factor(rate))
@@ -235,6 +249,7 @@ class ZoneoutCore(Core):
             self.step,
             self.step_in_evaluation,
             vjp=self.step_vjp,
+            apply=self.step_with,
             seed=self.seed,
             conventions=self.conventions,
             name=type(self).__name__,
