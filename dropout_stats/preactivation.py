@@ -87,6 +87,12 @@ def check_mean(
     lawful = Inverted() if law is None else law
     if not _is_bounded(lawful):
         raise UsageError(f"{lawful} is no law of two values for each input: Z has no bounds")
+    evaluated, mean = lawful.evaluation_factor(rate), lawful.mean(rate)
+    if not math.isclose(evaluated, mean):
+        raise UsageError(
+            f"under {lawful} the evaluation pass is {evaluated:.7g} times the input, and the mean "
+            f"in training {mean:.7g} times: no layer keeps its mean"
+        )
     given = _given(inputs, weights, bias)
     z = _Preactivation(*given, lawful, rate)
     if not z.varies.any():

@@ -182,3 +182,11 @@ def test_what_makes_no_sense_is_refused():
         check_mean(inverted, plain, a * 0, w, b, rate=0.3)
     with pytest.raises(ds.UsageError, match=r"layer returned the shape \(1024, 4\)"):
         check_mean(lambda inputs, *_: inputs, plain, a, w, b, rate=0.3)
+
+
+def test_a_law_whose_evaluation_pass_is_another_mean_is_refused():
+    law = ds.laws.Law(
+        "kept", atoms=lambda rate: {0.0: rate, 1.0: 1 - rate}, evaluation_factor=lambda rate: 1.0
+    )
+    with pytest.raises(ds.UsageError, match="no layer keeps its mean"):
+        check_mean(unscaled, plain, *draws(8, 2), rate=0.3, law=law)

@@ -64,6 +64,8 @@ class Moment:
 
     def explain(self, stream: Stream, verdict: Verdict) -> Finding:
         """Say what it is."""
+        if not stream.scores.draws:
+            return Finding("inconclusive", "no multiplier is possible: see noise.support")
         seen = self.seen(stream)
         law, (low, high) = _law(stream), seen.interval
         by_scores = law.is_normal and not _is_refuted(stream)
@@ -97,8 +99,7 @@ def _seen_mean(stream: Stream) -> _Seen:
 
     def interval(alpha: float) -> Interval:
         low, high = powers.interval_mean(alpha, test.departure)
-        slack = _slack(stream)
-        return declared + low * deviation - slack, declared + high * deviation + slack
+        return declared + low * deviation, declared + high * deviation
 
     return _Seen(
         declared=declared,
@@ -143,7 +144,7 @@ def _law(stream: Stream) -> Multiplicative:
 
 
 def _slack(stream: Stream) -> float:
-    """What the rounding of outputs may add to a moment: three times that of even rounding."""
+    """What the rounding of outputs may add to a variance: three times that of even rounding."""
     law, rate = stream.setting.law, stream.setting.rate
     eps = dtypes.precision(stream.setting.output_dtype).eps
     return eps**2 / 4 * (law.mean(rate) ** 2 + law.variance(rate))

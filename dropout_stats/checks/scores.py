@@ -52,12 +52,14 @@ def _decide(stream: Stream) -> Verdict:
 
 
 def _largest(draws: int) -> float:
-    """The median of the largest size of so many scores."""
+    """The median of the largest absolute value of so many scores."""
     return float(-ndtri(-math.expm1(-math.log(2) / max(draws, 1)) / 2))
 
 
 def _explain(stream: Stream, verdict: Verdict) -> Finding:
     test, sums = stream.setting.score_test, stream.scores
+    if not sums.draws:
+        return Finding("inconclusive", "no multiplier is possible: see noise.support")
     resolution = max(test.resolution_mean(sums), test.resolution_deviation(sums))
     evidence = Evidence(
         units=sums.draws,
@@ -66,8 +68,9 @@ def _explain(stream: Stream, verdict: Verdict) -> Finding:
         resolution=resolution if math.isfinite(resolution) else None,
     )
     seen = (
-        f"{sums.draws} normal scores have mean {sums.mean:.4g}, deviation {sums.deviation:.5g} and "
-        f"largest size {sums.largest:.3g}; expected 0, 1 and about {_largest(sums.draws):.2g}"
+        f"{sums.draws} normal scores have mean {sums.mean:.4g}, root mean square "
+        f"{sums.deviation:.5g} and largest absolute value {sums.largest:.3g}; expected 0, 1 and "
+        f"about {_largest(sums.draws):.2g}"
     )
     caught = f"A shift of {resolution:.2g}, or a factor of 1 + {resolution:.2g}, would be caught"
     return concluded(stream, verdict, seen, caught, evidence)
@@ -115,12 +118,12 @@ MARGINAL = StreamCheck(
     why="A variance that is taken for a deviation, rate / (1 - rate) that became rate or "
     "(1 - rate) / rate, and noise whose mean is not 1 all pass a test of a few draws.",
     demands="The multiplier shall have the distribution that the law gives it at this rate, in "
-    "mean and in strength.",
+    "mean, in strength and in how far it reaches.",
     how="Each multiplier becomes a standard normal score by the law's distribution function. "
-    "Number, sum, sum of squares and largest size of the scores are tested: an e-value against "
-    "other means, one against other deviations, one against both at once and one against tails "
-    "that are missing, each half on the departure to resolve and half spread over all sizes. It "
-    "passes once a mean, and a deviation, that is off by as much is excluded.",
+    "Number, sum, sum of squares and largest absolute value of the scores are tested: an e-value "
+    "against other means, one against other deviations, one against both at once and one against "
+    "tails that are missing, each half on the departure to resolve and half spread over all "
+    "sizes. It passes once a mean, and a deviation, that is off by as much is excluded.",
     spends=True,
     decide=_decide,
     explain=_explain,

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 _SHRINK_CALLS = 300  # calls spent on making a wrong one smaller
 # A target that is compiled for each shape should declare max_shapes. What others do on the machine
-# must not decide what is found: seconds of this process count, and only many of the clock.
+# must not decide what is found: seconds of this thread count, and only many of the clock.
 _SECONDS = 5.0
-_PATIENCE = 30.0
+_PATIENCE = 15.0
 
 
 def smallest(
@@ -58,13 +58,13 @@ class _Asked:
     def __init__(self, is_wrong: Callable[[Call], bool], most: int) -> None:
         self._is_wrong = is_wrong
         self._most = most
-        self._busy_until = time.process_time() + _SECONDS
+        self._busy_until = time.thread_time() + _SECONDS
         self._waits_until = time.monotonic() + _PATIENCE
         self.answers: dict[Call, bool] = {}
 
     @property
     def _is_over(self) -> bool:
-        late = time.process_time() > self._busy_until or time.monotonic() > self._waits_until
+        late = time.thread_time() > self._busy_until or time.monotonic() > self._waits_until
         return late or len(self.answers) >= self._most
 
     def __call__(self, call: Call) -> bool:

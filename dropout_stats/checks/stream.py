@@ -185,7 +185,7 @@ class Stream:
             if reading.violations or reading.torn or reading.miscount:
                 self._note(reading)
         if readings[0].scores:
-            self.scores += sum((Sums(r.units, *r.scores) for r in readings if r.scores), Sums())
+            self.scores += sum((Sums(*r.scores) for r in readings if r.scores), Sums())
             self.powers += sum(r.powers for r in readings if r.powers is not None)
         self._tally(readings)
 

@@ -1,9 +1,9 @@
 """Sequential evidence about independent draws that should be standard normal.
 
-The data enter only as their number, their sum, their sum of squares and the largest of them. As for
-success probabilities, each statement holds at every look (Ville's inequality): against the null a
-mixture of likelihood ratios, half on the named departure and half spread over all sizes (Robbins
-1970); against a departure its likelihood ratio to the null.
+The data enter only as their number, their sum, their sum of squares and their largest absolute
+value. As for success probabilities, each statement holds at every look (Ville's inequality):
+against the null a mixture of likelihood ratios, half on the named departure and half spread over
+all sizes (Robbins 1970); against a departure its likelihood ratio to the null.
 
 There are four kinds of alternatives, each with a quarter of the evidence: another mean, another
 deviation, both at once, and tails that are missing: no draw is farther out than some quantile.
@@ -23,14 +23,13 @@ from dropout_stats.evidence.numerics import log_sum_exp, smallest
 
 _LARGEST = 64.0  # standard deviations, and factor of the deviation
 _FINEST = 2.0**-40
-_MOST_TAILS = 0.5  # of the probability
-# A millionth is the least that is looked for: normal numbers that are made of 24 bits end beyond.
-_TAIL_HALVINGS = 19
+# Probabilities of tails, 2 to the minus these: normal numbers that are made of 24 bits end beyond.
+_TAILS = np.arange(1, 19.25, 0.5)
 
 
 @dataclass(frozen=True)
 class Sums:
-    """How many draws, their sum, their sum of squares, and the largest size of one.
+    """How many draws, their sum, their sum of squares, and the largest absolute value.
 
     Those of merged runs add, but for the last.
     """
@@ -123,7 +122,7 @@ class NormalTest:
     @cached_property
     def _tails(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Log weights, log probabilities of no tails, and the quantiles where these begin."""
-        spread = _MOST_TAILS * 2 ** (-np.arange(2 * _TAIL_HALVINGS) / 2)
+        spread = 2**-_TAILS
         chances = np.concatenate(([self.departure / (1 + self.departure)], spread))
         weights = np.concatenate(([0.5], np.full(len(spread), 0.5 / len(spread))))
         return np.log(weights), np.log1p(-chances), -ndtri(chances / 2)

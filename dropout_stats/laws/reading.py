@@ -74,8 +74,8 @@ class Reading(NamedTuple):
             violations: equal ends mean one wrong factor for all.
         torn: how many units have elements that were kept and elements that were dropped.
         first_torn: the first of them, by the index of its draw.
-        scores: sum, sum of squares and largest size of the normal scores, under a law with a
-            density.
+        scores: number, sum, sum of squares and largest absolute value of the normal scores of
+            multipliers that are possible, under a law with a density.
         powers: number and sums of the first four powers of (M - E[M]) / sd(M), the multipliers as
             they are in units of the law, under a law with a density.
         bins: how many scores lie in each of `BINS` intervals of equal probability.
@@ -95,7 +95,7 @@ class Reading(NamedTuple):
     ratios: tuple[float, float] | None = None
     torn: int = 0
     first_torn: tuple[int, ...] | None = None
-    scores: tuple[float, float, float] | None = None
+    scores: tuple[int, float, float, float] | None = None
     powers: NDArray[np.float64] | None = None
     bins: NDArray[np.int64] | None = None
     wide: NDArray[np.uint8] | None = None

@@ -9,6 +9,7 @@ rounding of the product.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from typing import Any, Protocol
 
@@ -68,7 +69,9 @@ def _powers(deviations: Numbers) -> NDArray[np.float64]:
         flat = flat[np.isfinite(squares)]
         squares = flat * flat
         second = squares.sum()
-    sums = flat.sum(), second, flat @ squares, squares @ squares
+    # Not by BLAS, which would start threads.
+    third, fourth = (np.einsum("i,i->", one, squares) for one in (flat, squares))
+    sums = flat.sum(), second, third, fourth
     return np.array([flat.size, *sums], np.float64)
 
 
@@ -103,7 +106,8 @@ class ScoreReader:
         self._shared, self._floor = shared, floor
         self._tolerance = _ROUNDINGS * dtypes.precision(dtype).eps
         self._first = tuple(0 if axis in shared else slice(None) for axis in range(x.ndim))
-        self._coins = np.random.default_rng(0)  # independent of every target
+        # Apart from the target's and those of other inputs; the same wherever the input is.
+        self._coins = np.random.default_rng(list(hashlib.sha256(x.tobytes()).digest()))
         self._calls = 0
 
     def read(self, y: Array) -> Reading:
@@ -114,10 +118,10 @@ class ScoreReader:
             powers = _powers(self._noise.standardised(multipliers[self._first]))
         torn = self._torn(multipliers)
         squares = float((scores * scores).sum())
-        example, violations = None, 0
+        example, read = None, scores.size
         if not math.isfinite(squares):
             possible = np.isfinite(scores)
-            violations = scores.size - int(np.count_nonzero(possible))
+            read = int(np.count_nonzero(possible))
             example = self._explain(multipliers, y, possible)
             scores = np.where(possible, scores, 0).astype(scores.dtype)
             squares = float((scores * scores).sum())
@@ -126,11 +130,11 @@ class ScoreReader:
             units=scores.size,
             kept=int(np.count_nonzero(above)),
             packed=np.packbits(above, bitorder="little"),
-            violations=violations,
+            violations=scores.size - read,
             example=example,
             torn=int(np.count_nonzero(torn)),
             first_torn=unravelled(torn) if torn.any() else None,
-            scores=(float(scores.sum()), squares, float(sizes.max(initial=0))),
+            scores=(read, float(scores.sum()), squares, float(sizes.max(initial=0))),
             powers=powers,
             bins=self._binned(scores),
             wide=np.packbits(sizes > WIDE, bitorder="little"),

@@ -75,7 +75,7 @@ def test_scores_are_standard_normal_in_every_type(law, rate, dtype):
         reading = reader.read(law.apply(x, law.sample(rng, x.shape, rate), rate))
         assert reading.violations == 0
         units += reading.units
-        first, second = first + reading.scores[0], second + reading.scores[1]
+        first, second = first + reading.scores[1], second + reading.scores[2]
         bins += reading.bins
         wide += int(np.unpackbits(reading.wide).sum())
     assert abs(first) < 5 * math.sqrt(units)
@@ -108,6 +108,38 @@ def test_what_the_law_cannot_give_is_a_violation(dtype):
         assert reading.violations == 1
         assert reading.example.index == (1, 2)
         assert "a multiplier that the law allows" in str(reading.example)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+@pytest.mark.parametrize("law", [LAWS[0], LAWS[1]], ids=str)
+def test_a_multiplier_that_is_infinite_is_impossible(law, dtype):
+    x = np.full((6,), 0.5, dtype)
+    y = np.array([0.5, np.inf, 0.4, -np.inf, 0.6, np.nan], dtype)
+    reading = law.reader(x, 0.1, dtype).read(y)
+    assert (reading.violations, reading.example.index) == (3, (1,))
+    assert reading.scores[0] == reading.powers[0] == 3
+
+
+def test_rounded_multipliers_are_drawn_anew_for_each_input():
+    """With the same random numbers for all inputs the noise of calls seemed to repeat itself."""
+    law, rng = LAWS[0], np.random.default_rng(3)
+    one, other = (inputs(rng, (4_000,), "bfloat16") for _ in range(2))
+    readers = [law.reader(x, 1e-6, "bfloat16") for x in (one, other, one)]
+    first, second, again = (
+        r.read(x).mask() for r, x in zip(readers, (one, other, one), strict=True)
+    )
+    assert np.array_equal(first, again)
+    assert abs((first == second).mean() - 0.5) < 0.05
+
+
+@pytest.mark.parametrize("rate", [1e-5, 0.001])
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.name)
+def test_noise_of_half_precision_does_not_seem_to_repeat_itself(law, rate):
+    """Outputs that are rounded far more coarsely than the noise is strong."""
+    asked = ["calls.*", "position.*", "dependence.*", "noise.marginal"]
+    options = {"rates": (rate,), "dtypes": ["bfloat16"], "resolution": 2**-6, "seed": 3}
+    report = ds.check(ds.reference(law), checks=asked, **options)
+    assert not report.failures, str(report)
 
 
 def test_an_output_that_overflows_is_lawful():
