@@ -71,12 +71,13 @@ class Moment:
         by_scores = law.is_normal and not _is_refuted(stream)
         reached = seen.reached if by_scores else seen.excluded
         log_e = stream.setting.score_test.log_e(stream.scores) / math.log(10)
+        impossible = stream.violations and not _scores_refute(stream)
         evidence = Evidence(
             units=stream.scores.draws,
             estimate=seen.estimate,
             low=low if math.isfinite(low) else None,
             high=high if math.isfinite(high) else None,
-            log10_e=log_e,
+            log10_e=None if impossible else log_e,
             resolution=reached if math.isfinite(reached) else None,
         )
         said = (
@@ -88,6 +89,11 @@ class Moment:
 
 
 def _is_refuted(stream: Stream) -> bool:
+    """Whether the law is: by its scores, or by multipliers that it does not allow."""
+    return bool(stream.violations) or _scores_refute(stream)
+
+
+def _scores_refute(stream: Stream) -> bool:
     test, share = stream.setting.score_test, stream.setting.share
     return test.log_e(stream.scores) >= share.log_threshold
 

@@ -39,7 +39,8 @@ def concluded(
         if dependence:
             message = f"{seen}. But {dependence}: not so many independent draws"
             return Finding("inconclusive", message, evidence)
-        return Finding(verdict, f"{seen} (e-value 10^{evidence.log10_e:.1f})", evidence)
+        by = "" if evidence.log10_e is None else f" (e-value 10^{evidence.log10_e:.1f})"
+        return Finding(verdict, seen + by, evidence)
     return Finding(verdict, f"{seen}. Too few draws to exclude a departure", evidence)
 
 
@@ -48,7 +49,7 @@ def _decide(stream: Stream) -> Verdict:
     if test.log_e(sums) >= stream.setting.share.log_threshold:
         return "fail"
     confirmed = sums.draws and test.excludes_mean(sums) and test.excludes_deviation(sums)
-    return "pass" if confirmed else "inconclusive"
+    return "pass" if confirmed and not stream.violations else "inconclusive"
 
 
 def _largest(draws: int) -> float:
@@ -72,6 +73,8 @@ def _explain(stream: Stream, verdict: Verdict) -> Finding:
         f"{sums.deviation:.5g} and largest absolute value {sums.largest:.3g}; expected 0, 1 and "
         f"about {_largest(sums.draws):.2g}"
     )
+    if verdict == "inconclusive" and stream.violations:
+        return Finding(verdict, f"{seen}. Others are impossible: see noise.support", evidence)
     caught = f"A shift of {resolution:.2g}, or a factor of 1 + {resolution:.2g}, would be caught"
     return concluded(stream, verdict, seen, caught, evidence)
 
