@@ -253,7 +253,8 @@ MEAN = _check(
     "probability. So the keep probability that the declared mean needs, given that factor, is "
     "tested on the counts of `rate.marginal`, by the same e-value. Not asked where the outputs "
     "have no common factor. Of noise with a density a confidence sequence of the multipliers, "
-    "where `noise.marginal` refutes the law; of several values, the counts of `noise.values`.",
+    "where `noise.marginal` or `noise.support` refutes the law; of several values, the counts of "
+    "`noise.values`.",
     unit="the shift of E[A]/a: the kept factor times the difference of the keep probability",
 )
 

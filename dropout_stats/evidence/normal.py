@@ -123,7 +123,8 @@ class NormalTest:
     def _tails(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Log weights, log probabilities of no tails, and the quantiles where these begin."""
         spread = 2**-_TAILS
-        chances = np.concatenate(([self.departure / (1 + self.departure)], spread))
+        declared = max(self.departure / (1 + self.departure), spread[-1])
+        chances = np.concatenate(([declared], spread))
         weights = np.concatenate(([0.5], np.full(len(spread), 0.5 / len(spread))))
         return np.log(weights), np.log1p(-chances), -ndtri(chances / 2)
 

@@ -124,7 +124,8 @@ def test_tails_that_are_missing_are_found_and_others_are_not():
 
 
 def test_normal_numbers_of_24_bits_have_all_the_tails_that_are_looked_for():
-    assert NormalTest(0.25)._tails[2].max() < norm.ppf(1 - 2.0**-23)
+    for departure in (0.25, 1e-9):  # also where much smaller shifts are looked for
+        assert NormalTest(departure)._tails[2].max() < norm.ppf(1 - 2.0**-23)
 
 
 def test_what_is_resolved_is_what_is_excluded():
