@@ -48,7 +48,8 @@ class Conventions:
             as its parameter is named, else the rate.
         rate_domain: `"[0, 1]"`: rate 1 must drop everything; `"[0, 1)"`: rate 1 is invalid;
             `"unspecified"`: what happens at rate 1 is only recorded.
-        invalid_rates: `"raise"`: -0.1, 1.1, NaN (and 1 outside the domain) must raise.
+        invalid_rates: `"raise"`: -0.1, 1.1, NaN (and 1 outside the domain) must raise;
+            `"unspecified"`: they are not tried.
         numpy_rates: `"kept"`: a rate that is a NumPy number leaves the type of the output as it is.
         dropped_nonfinite: what a dropped NaN or infinity becomes: `"zero"`, or NaN where the mask
             is multiplied (`"propagate"`); `"unspecified"`: it is only recorded.

@@ -61,10 +61,19 @@ def run(words: list[str]) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def pattern(shown: list[str]) -> str:
-    """A regular expression for the lines shown, however they are wrapped."""
-    parts = " ".join(shown).split("...")
-    return ".*?".join(r"\s+".join(map(re.escape, part.split())) for part in parts)
+def missing(shown: list[str], printed: str) -> str | None:
+    """The first part of the lines shown that is not printed behind those before it.
+
+    However they are wrapped. Each part is looked for at its first place, so that a part that is
+    missing is found in one pass, where one expression for all would try every combination.
+    """
+    at = 0
+    for part in " ".join(shown).split("..."):
+        found = re.compile(r"\s+".join(map(re.escape, part.split()))).search(printed, at)
+        if not found:
+            return part.strip()
+        at = found.end()
+    return None
 
 
 def check_console(block: Block) -> None:
@@ -77,9 +86,8 @@ def check_console(block: Block) -> None:
         declared = re.search(r"# exit (\d)", command)
         status, printed = run(words)
         assert status == int(declared[1] if declared else 0), f"{command}\n{printed}"
-        if any(line.strip() for line in shown):
-            found = re.search(pattern(shown), printed, re.DOTALL)
-            assert found, f"{command}\nshown:\n{entry}\nprinted:\n{printed}"
+        absent = missing(shown, printed)
+        assert absent is None, f"{command}\nshows, and does not print:\n{absent}\nin:\n{printed}"
 
 
 def write(block: Block, folder: Path) -> None:

@@ -171,22 +171,31 @@ def _dilated(starts: Mask, axis: int, length: int, side: int, shift: int) -> Mas
 
     A block that starts at s covers s - shift, ..., s - shift + side - 1.
     """
-    counted = np.cumsum(np.moveaxis(starts, axis, -1), axis=-1, dtype=np.int32)
-    before = np.concatenate([np.zeros((*counted.shape[:-1], 1), np.int32), counted], axis=-1)
-    places = np.arange(length)
-    last = np.clip(places + shift + 1, 0, counted.shape[-1])
-    first = np.clip(places + shift - side + 1, 0, counted.shape[-1])
-    return np.moveaxis(before[..., last] > before[..., first], -1, axis)
+    return _any_of(starts, axis, side - 1 - shift, length, side)
 
 
 def _eroded(dropped: Mask, axis: int, number: int, side: int, shift: int) -> Mask:
     """Along one axis: the starts whose block, cut at the edges, was dropped whole."""
-    counted = np.cumsum(np.moveaxis(~dropped, axis, -1), axis=-1, dtype=np.int32)
-    before = np.concatenate([np.zeros((*counted.shape[:-1], 1), np.int32), counted], axis=-1)
-    starts = np.arange(number) - shift
-    last = np.clip(starts + side, 0, counted.shape[-1])
-    first = np.clip(starts, 0, counted.shape[-1])
-    return np.moveaxis(before[..., last] == before[..., first], -1, axis)
+    return ~_any_of(~dropped, axis, shift, number, side)
+
+
+def _any_of(mask: Mask, axis: int, before: int, number: int, side: int) -> Mask:
+    """Along one axis: whether any is true of `side` in a row, the first of them `before` outside.
+
+    Rows are joined to rows up to twice as long, log2(side) times, over the flat array: what comes
+    in from the next line of it lies behind the `number` that are asked for.
+    """
+    lengths = list(mask.shape)
+    lengths[axis] = number + side - 1
+    padded = np.zeros(lengths, np.bool_)
+    lines = np.moveaxis(padded, axis, -1)
+    lines[..., before : before + mask.shape[axis]] = np.moveaxis(mask, axis, -1)
+    flat, stride, joined = padded.reshape(-1), math.prod(lengths[axis + 1 :]), 1
+    while joined < side:
+        step = min(joined, side - joined)
+        flat[: -step * stride] |= flat[step * stride :]
+        joined += step
+    return np.moveaxis(lines[..., :number], -1, axis)
 
 
 @lru_cache(maxsize=64)

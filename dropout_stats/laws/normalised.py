@@ -52,9 +52,11 @@ class Normalisable(Inverted):
             exact = given * factor
             held = dtypes.precision(y.dtype.name)
             close = np.abs(got - exact) <= allowed * np.abs(exact) + held.tiny
-            # n / k may be large, and whoever multiplies by n first has an infinity on the way.
-            over = np.isinf(got) & (got * given > 0) & (np.abs(given) * x.size > held.largest)
-            close |= over & np.isfinite(given)
+            infinite = np.isinf(got)
+            if infinite.any():
+                # n / k may be large, and whoever multiplies by n first has an infinity on the way.
+                over = (got * given > 0) & (np.abs(given) * x.size > held.largest)
+                close |= infinite & over & np.isfinite(given)
             declared = np.where(close & (got != 0), given, got / factor) * self.kept_factor(rate)
             return np.asarray(declared, y.dtype)
 

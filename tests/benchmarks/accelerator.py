@@ -308,8 +308,8 @@ def jitted(implementation: str) -> Callable[[str], ds.Target]:
     return build
 
 
-def of_jax(spec: str, wrap: str = "") -> Callable[[str], ds.Target]:
-    """A dropout on JAX's arrays, which JAX puts where it wants."""
+def at_home(spec: str, wrap: str = "") -> Callable[[str], ds.Target]:
+    """A dropout whose framework puts its arrays where it wants."""
     return lambda device: ds.adapt(spec, **({"wrap": wrap} if wrap else {}))
 
 
@@ -336,6 +336,7 @@ SINGLE = {"dtypes": ["float32"]}
 REUSES_DRAWS = "calls.previous"
 SHARES_ROWS = "dependence.axes"
 SHORT_SUM = "rate.marginal"
+ON_TORCH = os.environ.get("KERAS_BACKEND") == "torch"  # whose own dropout Keras calls
 CASES: dict[str, Case] = {
     "torch Dropout": adapted("torch.nn:Dropout", REUSES_DRAWS),
     **{f"torch {n}": adapted(f"torch.nn:{n}") for n in ("Dropout1d", "Dropout2d", "Dropout3d")},
@@ -365,7 +366,13 @@ CASES: dict[str, Case] = {
     "torch RNN, cuDNN, between layers": Case(recurrent, options={"skip": ["structure.values"]}),
     "torch TransformerEncoderLayer, in a model": Case(encoder_layer, options={"rates": [0.1]}),
     "torchvision StochasticDepth": adapted("torchvision.ops:StochasticDepth"),
+    # Of half precision, its input NaN: docs/findings.
+    **{
+        f"torchvision {n}": adapted(f"torchvision.ops:{n}", options=SINGLE)
+        for n in ("DropBlock2d", "DropBlock3d")
+    },
     "timm DropPath": adapted("timm.layers:DropPath"),
+    "timm DropBlock2d": adapted("timm.layers:DropBlock2d", options=SINGLE),
     "Transformers SwinDropPath": adapted(
         "transformers.models.swin.modeling_swin:SwinDropPath", SHORT_SUM
     ),
@@ -392,15 +399,27 @@ CASES: dict[str, Case] = {
     "CuPy": Case(cupy_function),
     "JAX threefry, jitted": Case(jitted("threefry2x32")),
     "JAX rbg, jitted": Case(jitted("rbg")),
-    "Equinox Dropout": Case(of_jax("equinox.nn:Dropout")),
+    "Equinox Dropout": Case(at_home("equinox.nn:Dropout")),
     **{
-        f"Equinox Dropout, {wrap}": Case(of_jax("equinox.nn:Dropout", wrap), options=QUICK)
+        f"Equinox Dropout, {wrap}": Case(at_home("equinox.nn:Dropout", wrap), options=QUICK)
         for wrap in ("jit", "vmap", "scan")
     },
-    "Flax NNX Dropout": Case(of_jax("flax.nnx:Dropout")),
+    "Flax NNX Dropout": Case(at_home("flax.nnx:Dropout")),
     "Flax NNX Dropout, in a model": Case(nnx_block, options={"rates": [0.2]}),
-    "Flax Linen Dropout": Case(of_jax("flax.linen:Dropout")),
-    "Flax Linen attention": Case(of_jax("flax.linen:dot_product_attention_weights")),
+    "Flax Linen Dropout": Case(at_home("flax.linen:Dropout")),
+    "Flax Linen attention": Case(at_home("flax.linen:dot_product_attention_weights")),
+    "Haiku dropout": Case(at_home("haiku:dropout")),
+    "Penzai StochasticDropout": Case(at_home("penzai.nn.dropout:StochasticDropout")),
+    # On the backend that KERAS_BACKEND names, which takes the GPU.
+    **{
+        f"Keras {n}": Case(at_home(f"keras.layers:{n}"))
+        for n in (
+            *("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"),
+            *("GaussianDropout", "AlphaDropout"),
+        )
+    },
+    "Keras Dropout": Case(at_home("keras.layers:Dropout"), REUSES_DRAWS if ON_TORCH else None),
+    "Keras random.dropout": Case(at_home("keras.random:dropout")),
 }
 
 
@@ -446,7 +465,7 @@ def made_of(device: str) -> str:
 
     names = (
         *("numpy", "torch", "triton", "torchvision", "timm", "transformers", "torch-geometric"),
-        *("jax", "flax", "equinox", "cupy-cuda13x"),
+        *("jax", "flax", "equinox", "dm-haiku", "penzai", "keras", "cupy-cuda13x"),
     )
     found = {d.metadata["Name"].lower(): d.version for d in metadata.distributions()}
     on = torch.cuda.get_device_name(device) if device.startswith("cuda") else device
