@@ -27,7 +27,8 @@ BY_SIGNATURE = {
 )
 def test_one_fault_has_one_diagnosis(specimen):
     target = dataclasses.replace(specimen.build(), vjp=None)
-    report = ds.check(target, rates=(0.1, 0.9), resolution=specimen.resolution, seed=9)
+    rates = specimen.fixed_rates or (0.1, 0.9)
+    report = ds.check(target, rates=rates, resolution=specimen.resolution, seed=9)
     assert len(report.diagnoses) == 1, [d.name for d in report.diagnoses]
 
 
@@ -54,6 +55,23 @@ def test_several_faults_are_named_in_parts_roots_first():
     ]
     grouped = [check for diagnosis in report.diagnoses for check in diagnosis.checks]
     assert sorted(grouped) == sorted({result.check for result in report.failures})
+
+
+@pytest.mark.parametrize(
+    ("changed", "name", "said"),
+    [
+        ({"scale": lambda rate: 1.2 / (1 - rate)}, "kept values have another scale", "by 1.333"),
+        ({"scale": lambda rate: 1.5}, "the rate does not reach the scale", "by 1.5 "),
+        ({"factor": lambda rate: 0.95}, "evaluation has another factor", "by 0.95 "),
+    ],
+)
+def test_a_factor_of_no_known_bug_is_named_by_its_number(changed, name, said):
+    core = zoo.Core()
+    vars(core).update(changed)
+    report = ds.check(core.target(vjp=None), rates=(0.1, 0.9), resolution=2**-6, seed=1)
+    assert [d.name for d in report.diagnoses] == [name]
+    assert said in report.diagnoses[0].explanation
+    assert set(report.diagnoses[0].checks) == {result.check for result in report.failures}
 
 
 def test_units_that_share_draws_are_not_said_to_change_unusual_values():

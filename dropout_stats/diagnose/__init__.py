@@ -7,12 +7,14 @@ from dataclasses import replace
 
 from dropout_stats.diagnose.accounting import Named, account
 from dropout_stats.diagnose.bugs import Signature
-from dropout_stats.diagnose.by_law import BY_KEEP, BY_KEPT, ELSEWHERE, name_of_law
+from dropout_stats.diagnose.by_law import BY_EVALUATION, BY_KEEP, BY_KEPT, ELSEWHERE, name_of_law
 from dropout_stats.diagnose.densities import name_noise
+from dropout_stats.diagnose.factors import EVALUATION, KEPT, name_factor
 from dropout_stats.diagnose.failures import Failures, failures_of
 from dropout_stats.diagnose.matching import (
     explaining,
     has_another_rate,
+    observe,
     partly_explaining,
     same_at_all_rates,
 )
@@ -41,7 +43,6 @@ _ANOTHER_RATE = Diagnosis(
     "one that was handed over. The mean is right, so a test of the mean cannot see it",
     "use the rate as it is handed over; look at schedules and at rates that are stored elsewhere",
 )
-_BY_EVALUATION = ("inference.*", "moments.noise_mean", "gap.*", "gradient.evaluation")
 
 
 def diagnose(results: Sequence[Result], law: AnyLaw) -> tuple[Diagnosis, ...]:
@@ -90,12 +91,32 @@ def _signatures(results: Sequence[Result], law: AnyLaw, failures: Failures) -> l
     if not found and blames_draws(failures):
         return []
     if not found and same_at_all_rates(results):
-        return [_of_keep(_NO_RATE)]
+        return [_no_rate(results, law, failures)]
     if not found and has_another_rate(results, law):
         return [Named(_ANOTHER_RATE, (*BY_KEEP, *BY_KEPT), ELSEWHERE)]
     counted = "support.count" in failures.checks  # a wrong number is no coarse rate
     coarse = [] if found or counted else _of_types(quantised(results, law))
-    return [*coarse, *map(_of_signature, found or partly_explaining(results, law))]
+    named = found or partly_explaining(results, law)
+    return [*coarse, *map(_of_signature, named), *_of_factors(results, law, failures, named)]
+
+
+def _of_factors(
+    results: Sequence[Result], law: AnyLaw, failures: Failures, named: Sequence[Signature]
+) -> list[Named]:
+    """Factors that no signature is about."""
+    observed = observe(results)
+    kept = [] if any(bug.kept for bug in named) else name_factor(KEPT, observed, law, failures)
+    if any(bug.evaluation for bug in named):
+        return kept
+    return [*kept, *name_factor(EVALUATION, observed, law, failures)]
+
+
+def _no_rate(results: Sequence[Result], law: AnyLaw, failures: Failures) -> Named:
+    """One rate for all masks; what is kept may be scaled by it, too."""
+    scaled = name_factor(KEPT, observe(results), law, failures)
+    said = "; ".join([_NO_RATE.explanation, *(one.diagnosis.explanation for one in scaled)])
+    takes = (*BY_KEEP, *(BY_KEPT if scaled else ()))
+    return Named(replace(_NO_RATE, explanation=said), takes, ELSEWHERE)
 
 
 def _of_keep(diagnosis: Diagnosis) -> Named:
@@ -112,7 +133,7 @@ def _of_signature(bug: Signature) -> Named:
     takes = [
         *(BY_KEEP if bug.keep else ()),
         *(BY_KEPT if bug.kept else ()),
-        *(_BY_EVALUATION if bug.evaluation else ()),
+        *(BY_EVALUATION if bug.evaluation else ()),
     ]
     follows = [
         *(ELSEWHERE if bug.keep or bug.kept else ()),

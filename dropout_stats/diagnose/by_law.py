@@ -37,6 +37,7 @@ BY_KEPT = (
     "precision.*",
     "gradient.forward",
 )
+BY_EVALUATION = ("inference.*", "moments.noise_mean", "gap.*", "gradient.evaluation")
 # Other calls that are wrong with them: at the ends of the rate, generated ones, seeded ones.
 ELSEWHERE = ("limits.*", "structure.*", "precision.*", "randomness.*")
 # A factor that differs from call to call, by little or by much.

@@ -34,7 +34,7 @@ def explaining(results: Sequence[Result], law: AnyLaw) -> list[Signature]:
 
     Of those that are one thing under this law the simplest is enough.
     """
-    observed = _observe(results)
+    observed = observe(results)
     found = [s for s in _of(law) if _deviates(s, observed, law) and _explains(s, observed, law)]
     apart: dict[object, Signature] = {}
     for signature in _simplest_first(found):
@@ -44,13 +44,13 @@ def explaining(results: Sequence[Result], law: AnyLaw) -> list[Signature]:
 
 def partly_explaining(results: Sequence[Result], law: AnyLaw) -> list[Signature]:
     """The signatures that agree in what they are about."""
-    observed = _observe(results)
+    observed = observe(results)
     return [s for s in _of(law) if _is_part(s, observed, law)]
 
 
 def same_at_all_rates(results: Sequence[Result]) -> bool:
     """Whether one share of kept units, neither none nor all, fits what was seen at all rates."""
-    seen = [one for one in _observe(results) if one.keep]
+    seen = [one for one in observe(results) if one.keep]
     low = max((one.keep[0] for one in seen if one.keep), default=0.0)
     high = min((one.keep[1] for one in seen if one.keep), default=1.0)
     return len({one.rate for one in seen}) > 1 and 0 < low <= high < 1
@@ -61,7 +61,7 @@ def has_another_rate(results: Sequence[Result], law: AnyLaw) -> bool:
 
     On a coarse grid two small rates may have one keep probability.
     """
-    seen = [(one.rate, one.keep, one.kept) for one in _observe(results) if one.keep and one.kept]
+    seen = [(one.rate, one.keep, one.kept) for one in observe(results) if one.keep and one.kept]
     return any(not _lies_in(law.keep_probs(rate), keep) for rate, keep, _ in seen) and all(
         math.isclose(two_valued(law).kept_factor(rate) * (1 - rate), 1)
         and kept >= 1
@@ -82,7 +82,8 @@ def _of(law: AnyLaw) -> list[Signature]:
     return [s for s in SIGNATURES if not s.laws or law.name in s.laws]
 
 
-def _observe(results: Iterable[Result]) -> list[Observed]:
+def observe(results: Iterable[Result]) -> list[Observed]:
+    """What was observed at each rate inside (0, 1) and type, in the usual calls."""
     by_place: dict[tuple[float, str], dict[str, Result]] = {}
     for result in results:
         if result.case.rate is not None and not result.case.variant:
@@ -171,6 +172,16 @@ def _agrees(seen: Observed, keep: float, kept: float, evaluation: float) -> bool
         and (seen.kept is None or keep == 0 or _near(seen.kept, kept, tolerance))
         and (seen.evaluation is None or _near(seen.evaluation, evaluation, tolerance))
     )
+
+
+def differ(where: Observed, one: float, other: float) -> bool:
+    """Whether two factors differ by more than rounding there."""
+    return not _near(one, other, 4 * kept_tolerance(where.dtype, where.rate))
+
+
+def kept_factor(law: AnyLaw, rate: float) -> float:
+    """The factor of a kept value under a law of one atom beside 0."""
+    return two_valued(law).kept_factor(rate)
 
 
 def _near(one: float, other: float, tolerance: float) -> bool:

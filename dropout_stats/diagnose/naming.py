@@ -69,6 +69,8 @@ def _explained_by_exact(failures: Failures) -> set[str]:
         gone.add("gradient.forward")
         if failures.look("support.kept_value", ["no common factor"]):
             gone.add("gradient.linear")
+        if failures.estimates(["limits.rate_zero"]) == {0.0}:
+            gone.add("limits.rate_zero")  # nothing was dropped there, only scaled
     if any(failures.in_usual_calls(c) for c in ("support.kept_value", "rate.marginal")):
         # Then generated calls are wrong as well.
         gone |= {c for c in failures.checks if matches(c, ("structure.*", "precision.*"))}

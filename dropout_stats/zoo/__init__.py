@@ -10,6 +10,7 @@ from itertools import chain
 
 from dropout_stats.errors import UsageError, did_you_mean
 from dropout_stats.zoo import (
+    annealed,
     axes,
     blocks,
     core,
@@ -43,6 +44,7 @@ __all__ = ["ALL", "CORRECT", "WRONG", "Core", "Specimen", "TestScaledCore", "by_
 _FAMILIES = (
     scale,
     rate,
+    annealed,
     modes,
     repeats,
     dependence,

@@ -59,8 +59,9 @@ class Specimen:
     @property
     def fixed_rates(self) -> tuple[float, ...] | None:
         """The only rates that it can be asked for; None: any."""
-        law = self.build().law
-        return law.fixed_rates() if law and is_indirect(law) else None
+        target = self.build()
+        declared, law = target.conventions and target.conventions.rates, target.law
+        return declared or (law.fixed_rates() if law and is_indirect(law) else None)
 
 
 _SPECIMENS: dict[type[object], Specimen] = {}  # those of a class, in the order of definition

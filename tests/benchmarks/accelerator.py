@@ -366,7 +366,7 @@ CASES: dict[str, Case] = {
     "torch RNN, cuDNN, between layers": Case(recurrent, options={"skip": ["structure.values"]}),
     "torch TransformerEncoderLayer, in a model": Case(encoder_layer, options={"rates": [0.1]}),
     "torchvision StochasticDepth": adapted("torchvision.ops:StochasticDepth"),
-    # Of half precision, its input NaN: docs/findings.
+    # In half precision they fail: docs/findings/index.md.
     **{
         f"torchvision {n}": adapted(f"torchvision.ops:{n}", options=SINGLE)
         for n in ("DropBlock2d", "DropBlock3d")

@@ -119,6 +119,7 @@ MAY_IMPORT = {
         "readouts",
         "report",
         "results",
+        "schedules",
         "target",
         "errors",
     },
