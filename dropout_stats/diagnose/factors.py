@@ -82,9 +82,7 @@ def name_factor(
         if r.check == factor.check and not r.symptoms
     }
     seen = [
-        (one, value)
-        for one in observed
-        if (value := factor.seen(one)) is not None and value >= 0
+        (one, value) for one in observed if (value := factor.seen(one)) is not None and value >= 0
     ]
     wrong = [
         (one, value)
