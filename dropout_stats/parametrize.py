@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeVar, Unpack
 
 from dropout_stats.api import BoundRun, bind, finish
@@ -119,7 +121,16 @@ class BoundCase:
         if result.verdict == "error":
             raise RuntimeError(result.message)
         if result.verdict != "pass":
-            raise AssertionError(failure_text(result).strip())
+            raise AssertionError(failure_text(_asked_again(result)).strip())
+
+
+def _asked_again(result: Result) -> Result:
+    """Where no command names the target, the test that is running asks it again."""
+    test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0]
+    if not test or result.reproduce.startswith("dropout-stats "):
+        return result
+    message = f"{result.message}\nthe same noise: {result.reproduce}"
+    return replace(result, message=message, reproduce=f"pytest {shlex.quote(test)}")
 
 
 def bound_cases(

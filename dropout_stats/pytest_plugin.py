@@ -7,6 +7,7 @@ that the command line uses for one result.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 _SEED = pytest.StashKey[int]()
 _CASES = pytest.StashKey["tuple[BoundCase, ...]"]()
+_FAILED = pytest.StashKey["dict[int, Session]"]()
+_SAID = pytest.StashKey["dict[str, None]"]()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -109,7 +112,53 @@ def pytest_runtest_makereport(
     report = yield
     if isinstance(item, DropoutItem) and call.when == "call":
         setattr(report, _ANSWER, item.case.answer())
+    elif report.failed:
+        item.config.stash.setdefault(_FAILED, {}).update(_runs_of(item))
     return report
+
+
+def _runs_of(item: pytest.Item) -> dict[int, Session]:
+    """The runs that a test of `parametrize_checks` asks, by identity."""
+    module = sys.modules.get("dropout_stats.parametrize")
+    given = getattr(getattr(item, "callspec", None), "params", {}).values()
+    cases = (value for value in given if module and isinstance(value, module.BoundCase))
+    return {id(case.session): case.session for case in cases}
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand what this process found out to that which prints, if another one does."""
+    said = _diagnoses(session.config)
+    output = getattr(session.config, "workeroutput", None)
+    if output is None:
+        session.config.stash.setdefault(_SAID, {}).update(said)
+    else:
+        output[_COLLECTOR] = list(said)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a worker of pytest-xdist found out."""
+    said = getattr(node, "workeroutput", {}).get(_COLLECTOR, ())
+    node.config.stash.setdefault(_SAID, {}).update(dict.fromkeys(said))
+
+
+def _diagnoses(config: pytest.Config) -> dict[str, None]:
+    """What is wrong with the targets of `parametrize_checks`, by all their cases that ran."""
+    reports = [session.report() for session in config.stash.get(_FAILED, {}).values()]
+    return dict.fromkeys(
+        "\n".join([f"{report.target}:", *(line for one in report.diagnoses for line in one.lines)])
+        for report in reports
+        if report.diagnoses
+    )
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Print the diagnoses of the targets in test files."""
+    said = config.stash.get(_SAID, {})
+    if said:
+        terminalreporter.section(_COLLECTOR)
+    for text in said:
+        terminalreporter.line(text)
 
 
 class _Summary:
@@ -147,9 +196,8 @@ class _Summary:
         terminalreporter.section(_COLLECTOR)
         for message in unexpected:
             terminalreporter.line(f"unexpected pass: {message}", red=True)
-        for diagnosis in report.diagnoses:
-            terminalreporter.line(f"diagnosis: {diagnosis.name}: {diagnosis.explanation}")
-            terminalreporter.line(f"  fix: {diagnosis.fix}")
+        for line in (line for diagnosis in report.diagnoses for line in diagnosis.lines):
+            terminalreporter.line(line)
         for observation in report.observations:
             terminalreporter.line(f"observed: {observation}")
 

@@ -166,6 +166,11 @@ class Diagnosis:
     fix: str
     checks: tuple[str, ...] = ()
 
+    @property
+    def lines(self) -> tuple[str, str]:
+        """The cause and its fix, a line each."""
+        return f"diagnosis: {self.name}: {self.explanation}", f"  fix: {self.fix}"
+
 
 def worst(verdicts: tuple[Verdict, ...]) -> Verdict:
     """The verdict of a whole: the worst, where one is no pass; nothing passed: inconclusive.

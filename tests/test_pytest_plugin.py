@@ -1,5 +1,7 @@
 """`pytest --dropout-target`, `parametrize_checks`, `assert_conforms`: callers of one engine."""
 
+import shlex
+
 import pytest
 
 QUICK = ("--dropout-rates=0.1,0.9", "--dropout-resolution=0.02", "--dropout-seed=5")
@@ -99,7 +101,7 @@ def test_the_summary_is_of_the_cases_that_ran(project):
     words = ("--dropout-target=mine:swapped", *QUICK)
     assert summary(run(project, *words, "--collect-only")) == []
     some = run(project, *words, "-k", "invalid_rate", "-n", "2")
-    assert [line.partition(":")[0] for line in summary(some)] == ["observed"] * 3
+    assert [line.partition(":")[0] for line in summary(some)] == ["observed"] * 2
     assert "diagnosis" not in some.stdout.str()
 
 
@@ -170,6 +172,41 @@ def test_parametrize_checks_in_somebodys_own_file(project):
     done = run(project)
     done.assert_outcomes(passed=1, skipped=3, failed=1)
     done.stdout.fnmatch_lines(["*test_swapped?rate.marginal?0.1-float32??*"])
+
+
+ANONYMOUS = """
+    import dropout_stats as ds
+    import mine
+
+    @ds.parametrize_checks(ds.Target(train=mine.swapped), rates=[0.1, 0.9], resolution=0.02, seed=1)
+    def test_swapped(case):
+        case.check()
+"""
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2", "--dist", "loadfile")])
+def test_targets_in_somebodys_own_file_are_diagnosed(project, workers):
+    project.makepyfile(test_mine=ANONYMOUS)
+    printed = summary(run(project, *workers))
+    assert len(printed) == 2, printed
+    assert "keep probability and drop rate swapped in mask and scale" in printed[0]
+    assert printed[1].startswith("  fix: ")
+
+
+def test_tests_that_are_not_ours_are_not_summed_up(project):
+    project.makepyfile(
+        "import pytest\n@pytest.mark.parametrize('x', [1])\ndef test_theirs(x): assert not x"
+    )
+    assert "= dropout-stats =" not in run(project).stdout.str()
+
+
+def test_what_no_command_names_is_asked_again_by_its_test(project):
+    project.makepyfile(test_mine=ANONYMOUS)
+    done = run(project, "-k", "rate.marginal and 0.1-float32")
+    (line,) = {line.strip("E ") for line in done.outlines if "reproduce:" in line}
+    again = shlex.split(line.removeprefix("reproduce: "))
+    assert again[0] == "pytest"
+    assert project.runpytest_subprocess(*again[1:]).parseoutcomes() == {"failed": 1}
 
 
 def test_inconclusive_fails(project):

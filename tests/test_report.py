@@ -143,6 +143,19 @@ def test_fail_before_error_before_inconclusive_before_pass(verdicts, expected):
     assert worst(verdicts) == expected
 
 
+def test_junit_has_the_fix_of_each_failure_that_has_a_diagnosis(failing):
+    suite = ElementTree.fromstring(failing.to_junit())[0]  # noqa: S314 - our own text
+    texts = {
+        (case.get("classname"), case.get("name")): note.text
+        for case in suite
+        for note in case.iter("failure")
+    }
+    for diagnosis in failing.diagnoses:
+        for result in failing.failures:
+            if result.check in diagnosis.checks:
+                assert f"fix: {diagnosis.fix}" in texts[result.check, result.case.where]
+
+
 def test_junit_counts_what_the_report_counts(failing):
     suite = ElementTree.fromstring(failing.to_junit())[0]  # noqa: S314 - our own text
     assert int(suite.get("tests")) == len(suite) == len(failing.results)

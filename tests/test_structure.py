@@ -91,7 +91,13 @@ class ScaleOfARoundedRate(plain.Core):
         return 1 / (1 - min(round(rate, 1), 0.9))
 
 
+class ScalarsAreNotScaled(plain.Core):
+    def apply(self, x, mask, rate):
+        return super().apply(x, mask, rate) if x.ndim else x * mask
+
+
 KILLED_BY = {
+    ScalarsAreNotScaled: "structure.shapes",
     TailIsNotScaled: "structure.shapes",
     ShiftedAboveTenThousand: "structure.shapes",
     FailsInFiveDimensions: "structure.shapes",
@@ -108,6 +114,7 @@ KILLED_BY = {
     ScaleOfARoundedRate: "structure.rates",
 }
 SMALLEST = {
+    ScalarsAreNotScaled: "train(x of shape () float32, rate=0.3)",
     TailIsNotScaled: "train(x of shape (1,) float32, rate=0.3)",
     ShiftedAboveTenThousand: "train(x of shape (10001,) float32, rate=0.3)",
     FailsInFiveDimensions: "train(x of shape (1, 1, 1, 1, 1) float32, rate=0.3)",
@@ -176,6 +183,11 @@ class RefusesScalarsAndEmpties(plain.Core):
         return super().train(x, rate)
 
 
+class ScalarsBecomeVectors(plain.Core):
+    def train(self, x, rate):
+        return np.atleast_1d(super().train(x, rate))
+
+
 class FlushesSubnormals(plain.Core):
     def flush(self, x):
         return np.where(np.abs(x) < np.finfo(x.dtype).smallest_normal, x.dtype.type(0), x)
@@ -203,6 +215,7 @@ SPARED = {
     RefusesStrides: "refuses an input in",
     RefusesNaN: "refuses an input with NaN: raised FloatingPointError: not finite",
     RefusesScalarsAndEmpties: None,
+    ScalarsBecomeVectors: "returned the shape (1,)",
     ScaleInsideTheMask: "a dropped NaN stays NaN, a dropped infinity becomes NaN",
     InfinityTimesZero: "a dropped NaN stays NaN, a dropped infinity becomes NaN",
     FlushesSubnormals: "subnormal numbers may become 0",

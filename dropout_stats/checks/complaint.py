@@ -16,10 +16,19 @@ _CALLED: dict[str, Symptom] = {
 
 
 class Complaint(NamedTuple):
-    """What is wrong, in words, and what it looks like."""
+    """What is wrong, in words, and what it looks like.
+
+    Args:
+        words: what is wrong.
+        symptoms: what it looks like.
+        of_values: whether the output has the shape and type that it should have, and values that
+            it cannot have.
+
+    """
 
     words: str
     symptoms: tuple[Symptom, ...] = ()
+    of_values: bool = False
 
     def after(self, beginning: str) -> Complaint:
         """The same, with words before it."""

@@ -135,6 +135,7 @@ def _impossible(given: Array, y: Array, possible: Outputs) -> Complaint | None:
         f"{float(given[index]):.9g} became {float(y[index]):.9g}{note}; expected "
         f"{possible.expected(float(given[index]))}",
         symptoms,
+        of_values=True,
     )
 
 
@@ -219,7 +220,7 @@ class _Search:
             complaint = self._complaint(call)
         except TargetError as error:
             complaint = self._raised(call, error)
-        if complaint and call.is_degenerate:
+        if complaint and call.is_degenerate and not complaint.of_values:
             self.bench.observe(complaint.words)
         elif complaint:
             self.complaints[call] = complaint
@@ -289,9 +290,9 @@ def _probe(
         if found is None and is_large(bench, case) and search.is_wrong(large):
             found = large
         if found is not None:
-            words, symptoms = search.complaints[found]
-            said = f"{words}. No smaller call was found to be wrong"
-            return Finding("fail", said, symptoms=symptoms)
+            complaint = search.complaints[found]
+            said = f"{complaint.words}. No smaller call was found to be wrong"
+            return Finding("fail", said, symptoms=complaint.symptoms)
         refused = f"; {search.refused} others were refused" if search.refused else ""
         return afterwards(bench, case) or Finding(
             "pass", f"{search.asked - search.refused} generated calls obey the law{refused}"
@@ -325,9 +326,9 @@ SHAPES = _probe(
     "Each is made three times in training, once in evaluation and, unless `max_shapes` is "
     "declared, once with its gradient. Shape, type and the caller's input are compared, and "
     "each output is held to what is possible for its own input. A wrong call is made smaller "
-    "for as long as it stays wrong, and the smallest is reported. 0-d and empty inputs are only "
-    "recorded. Evaluation and gradient are left out where an ordinary call gets them wrong, "
-    "which has checks of its own.",
+    "for as long as it stays wrong, and the smallest is reported. 0-d and empty inputs may be "
+    "refused, or come back in another shape: that is recorded. Evaluation and gradient are left "
+    "out where an ordinary call gets them wrong, which has checks of its own.",
 )
 
 LAYOUTS = _probe(

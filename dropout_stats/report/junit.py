@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from dropout_stats.report.model import Report
-from dropout_stats.results import Result
+from dropout_stats.results import Diagnosis, Result
 
 _TAGS = {
     "fail": "failure",
@@ -35,19 +36,21 @@ def dump(report: Report) -> str:
         time=f"{report.seconds:.3f}",
     )
     for result in report.results:
-        suite.append(_case(result))
+        suite.append(_case(result, report.diagnoses))
     root = ElementTree.Element("testsuites")
     root.append(suite)
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _case(result: Result) -> ElementTree.Element:
+def _case(result: Result, diagnoses: Sequence[Diagnosis]) -> ElementTree.Element:
     case = ElementTree.Element("testcase", classname=result.check, name=result.case.where)
     tag = _TAGS.get(result.verdict)
     if tag is None:
         return case
     note = ElementTree.SubElement(case, tag, message=f"{result.verdict}: {result.message}")
     if tag != "skipped":
-        note.text = f"{result.message}\nReproduce with: {result.reproduce}"
+        causes = [d for d in diagnoses if tag == "failure" and result.check in d.checks]
+        said = [line for cause in causes for line in cause.lines]
+        note.text = "\n".join([result.message, *said, f"Reproduce with: {result.reproduce}"])
     return case
