@@ -104,6 +104,7 @@ def test_without_evaluation_gradient_apply_the_checks_do_not_apply():
         "gradient.same_noise",
         "gradient.dropped_is_zero",
         "gradient.at_zero",
+        "input.zero",
         "gradient.linear",
         "gradient.dy_unchanged",
         "gradient.forward",

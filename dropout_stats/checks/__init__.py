@@ -33,6 +33,7 @@ from dropout_stats.checks import (
     structure,
     support,
     workers,
+    zeros,
 )
 from dropout_stats.checks.check import Check, Probe, StreamCheck
 
@@ -90,6 +91,7 @@ ALL: tuple[Check, ...] = (
     overlap.PEERS,
     peers.AGREE,
     input_value.CLASS,
+    zeros.ZERO,
     gradient.SAME_NOISE,
     gradient.DROPPED_IS_ZERO,
     gradient_edges.AT_ZERO,

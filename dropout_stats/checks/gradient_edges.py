@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -15,10 +15,9 @@ from dropout_stats.checks.differentiation import (
     differentiate,
     first_index,
     gradient_tolerance,
-    passes_needed,
 )
-from dropout_stats.checks.frequencies import departs
 from dropout_stats.checks.gradient import NO_BACKWARD
+from dropout_stats.checks.zeros import compared, inputs_with_zeros
 from dropout_stats.evidence.bernoulli import Counts
 from dropout_stats.laws.dependent import keep_range
 from dropout_stats.laws.reading import Array
@@ -68,17 +67,11 @@ def _at_zero(bench: Bench, case: Case) -> Finding:
 
 def _passes_with_zeros(bench: Bench, case: Case) -> list[Pass]:
     """Passes in which every other x is 0, by turns."""
-    rate, shape = case.rate or 0.0, bench.largest_shape
-    x = bench.inputs(shape, case.dtype, case.id, "x")
-    dy = bench.inputs(shape, case.dtype, case.id, "dy")
+    dy = bench.inputs(bench.largest_shape, case.dtype, case.id, "dy")
     bench.caller.seed(case.id)
-    passes = []
-    units, sharing = bench.units(shape), bench.law.sharing
-    for number in range(passes_needed(math.ceil(units / 2), rate)):
-        odd = (np.arange(units) + number) % 2 == 1
-        holed = np.where(sharing.spread(odd, shape), x, x.dtype.type(0))
-        passes.append(differentiate(bench, holed, dy, rate))
-    return passes
+    return [
+        differentiate(bench, x, dy, case.rate or 0.0) for x, _ in inputs_with_zeros(bench, case)
+    ]
 
 
 def _factors_elsewhere(passes: list[Pass]) -> Array | None:
@@ -93,27 +86,19 @@ def _factors_elsewhere(passes: list[Pass]) -> Array | None:
     return np.concatenate(factors)
 
 
-def _frequencies(zeros: Counts, others: Counts, keep_probs: tuple[float, ...]) -> Finding:
+def _frequencies(zeros: Counts, others: Counts, keep_probs: Sequence[float]) -> Finding:
     """Units with x = 0 must be kept as often as the law says, unless the others are not, either."""
-    kept, units = zeros.successes, zeros.trials
-    evidence = Evidence(units, estimate=zeros.share)
-    seen = f"{kept} of {units} units with x = 0 receive a gradient; expected {keep_probs[0]:.7g}"
+    found = compared(
+        zeros, others, keep_probs, shown="receive a gradient", elsewhere="gradient.noise"
+    )
+    if isinstance(found, Finding):
+        return found
+    which = "none" if zeros.successes else "all"
     infers = "the mask is inferred from the values, which say nothing at 0; keep the mask instead"
-    if not departs(zeros, keep_probs):
-        if 0 < kept < units:
-            return Finding("pass", f"{seen}; the others receive 0", evidence)
-        return Finding("not-applicable", f"{seen}: too few to expect both", evidence)
-    if departs(others, keep_probs):
-        return Finding("inconclusive", f"{seen}; but so it is where x is not 0: see gradient.noise")
-    if kept in (0, units):
-        which = "none" if kept else "all"
-        return Finding("fail", f"{seen}, as if {which} were dropped: {infers}", evidence)
-    elsewhere = f"{others.successes} of {others.trials} where x is not 0"
     return Finding(
         "fail",
-        f"{seen}, and {elsewhere}; expected as many: the mask depends on the values",
-        evidence,
-        symptoms=("follows the values",),
+        f"{found}, as if {which} were dropped: {infers}",
+        Evidence(zeros.trials, estimate=zeros.share),
     )
 
 

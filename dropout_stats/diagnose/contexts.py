@@ -39,7 +39,7 @@ DEPENDENCE = cause_of(
     explains=[*_SHADOWS, "randomness.*", *_OF_FEW_DRAWS],
 )
 INPUT = cause_of(
-    ["input.class"],
+    ["input.class", "input.zero"],
     "the mask depends on the input",
     "a unit is kept more or less often depending on the sign or the size of its input, or where "
     "it is 0",

@@ -84,6 +84,11 @@ class Alpha(TwoValued):
     # Inputs are so much larger than that limit that what is added to them is small.
     _stretch: ClassVar[float] = 64.0
 
+    @property
+    def handed_for_zero(self) -> float:
+        """The input for which the target gets 0; exact, since the stretch is a power of 2."""
+        return -self.saturated / self._stretch
+
     def constants(self, rate: float) -> tuple[float, float]:
         """A and b, at a rate below 1."""
         a = 1 / math.sqrt((1 - rate) * (1 + rate * self.saturated**2))

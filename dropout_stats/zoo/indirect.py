@@ -106,6 +106,16 @@ class AlphaIsSharedOverTheBatch(SharedOverTheBatch, AlphaCore):
     """All rows of a batch have one mask."""
 
 
+@wrong(killed_by="input.zero", diagnosis="the mask depends on the input")
+class AlphaKeepsZeros(AlphaCore):
+    """Zeros are skipped, so that a unit whose input is 0 is always kept."""
+
+    def train(self, x: Array, rate: float) -> Any:
+        self.require(rate)
+        mask = self.mask(x.shape, rate)
+        return self.apply(x, mask if rate == 1 else mask | (x == 0), rate)
+
+
 @wrong(killed_by="gradient.same_noise", diagnosis=_DISAGREES)
 class AlphaIsDrawnAgainInBackward(DrawnAgainInBackward, AlphaCore):
     """The backward pass draws a mask of its own."""

@@ -58,6 +58,7 @@ PUBLISHED = {
     "R12.2": "peers.overlap",
     "R12.3": "peers.agree",
     "R13.1": "input.class",
+    "R13.2": "input.zero",
     "R14.1": "gradient.same_noise",
     "R14.2": "gradient.dropped_is_zero",
     "R14.3": "gradient.at_zero",
