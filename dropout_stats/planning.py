@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from dropout_stats import checks
 from dropout_stats.conventions import Conventions
@@ -86,12 +87,13 @@ class Plan:
         """Units that a conforming run is expected to draw."""
         return sum(stream.expected_calls * stream.setting.units for stream in self.streams)
 
-    @property
+    @cached_property
     def seconds_by_stream(self) -> dict[str, float]:
         """How `max_seconds` is divided: half equally, half as the expected units are."""
+        units = self.units
         return {
             stream.where: self.asked.max_seconds
-            * (1 / len(self.streams) + stream.expected_calls * stream.setting.units / self.units)
+            * (1 / len(self.streams) + stream.expected_calls * stream.setting.units / units)
             / 2
             for stream in self.streams
         }
@@ -103,7 +105,11 @@ class Plan:
 
     def stream(self, case: Case) -> StreamPlan | None:
         """The stream that a case reads, if it reads one."""
-        return next((stream for stream in self.streams if stream.where == case.where), None)
+        return self._by_where.get(case.where)
+
+    @cached_property
+    def _by_where(self) -> dict[str, StreamPlan]:
+        return {stream.where: stream for stream in self.streams}
 
     def selected(self) -> Plan:
         """Return the plan with only the cases that were asked for; shares stay as they are."""
@@ -125,7 +131,8 @@ class Plan:
                 f"checks={wanted!r} and skip={skip!r} leave nothing to do, of the checks that are "
                 f"asked of the law {self.law_name}"
             )
-        left = tuple(planned.case for planned in self.cases if planned not in keep)
+        kept = {planned.case.id for planned in keep}
+        left = tuple(planned.case for planned in self.cases if planned.case.id not in kept)
         return replace(self, cases=keep, deselected=left, streams=_read_by(keep, self.streams))
 
     def __str__(self) -> str:
