@@ -631,3 +631,35 @@ def test_a_shift_without_a_closed_form_is_warned_of_without_its_size(batch):
     found = ds.inside(nn.Sequential(*between[:-1], frozen), batch)
     assert found.shifted == ()
     assert found.targets["1"].notes == ()
+
+
+@pytest.mark.framework("torch")
+@pytest.mark.filterwarnings("ignore:.*nested tensors")
+def test_a_transformer_that_evaluates_padded_sequences_without_their_padding_is_looked_into():
+    import torch
+
+    layer = torch.nn.TransformerEncoderLayer(32, 2, 64, dropout=0.1, batch_first=True)
+    model, padding = torch.nn.TransformerEncoder(layer, 2), torch.zeros(4, 8, dtype=torch.bool)
+    padding[:, 6:] = True
+    found = ds.inside(model, torch.randn(4, 8, 32), src_key_padding_mask=padding)
+    assert found.evaluation_differs == ""
+    assert len(found.targets) == 6
+    assert list(found.enclosed) == ["layers.0.self_attn", "layers.1.self_attn"]
+
+
+@pytest.mark.framework("torch")
+def test_noise_that_is_lost_in_the_precision_of_the_output_is_seen():
+    import torch
+
+    class Faint(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.drop = torch.nn.Dropout(0.3)
+
+        def forward(self, x):
+            return 100 + 0.1 * torch.nn.functional.dropout(self.drop(x))
+
+    found = ds.inside(Faint(), torch.ones(8, 32))
+    assert found.evaluation_differs == "differ by up to 0.2, where its values reach 100"
+    coarse = ds.inside(Faint().bfloat16(), torch.ones(8, 32, dtype=torch.bfloat16) * 10)
+    assert coarse.evaluation_differs

@@ -50,6 +50,22 @@ def test_the_order_of_a_sum_is_no_noise():
     assert compared(np.arange(3), np.array([0, 1, 3])).differ, "integers are not rounded"
 
 
+def test_what_differs_with_the_seed_alone_is_drawn_however_small():
+    """Kernels that differ by themselves do so with one seed, too."""
+    rng = np.random.default_rng()
+
+    def passes(noise_of_kernels):
+        seeded = []
+
+        def call():
+            return ONES + seeded[-1] * np.float32(1e-5) + noise_of_kernels * rng.random() * 1e-5
+
+        return repeats_of(call, lambda array: array, seeded.append)
+
+    assert passes(0.0).differ.startswith("differ by up to")
+    assert passes(1.0).differ == ""
+
+
 def test_what_agrees_agrees_where_it_is_not_finite():
     odd = np.array([np.nan, np.inf, -np.inf, 1.0])
     assert compared(odd, odd.copy()) == ("", True)
