@@ -42,6 +42,7 @@ Symptom: TypeAlias = Literal[
     "NaN",
     "follows the values",
     "parts of one sequence",
+    "elsewhere in the model",
 ]
 
 

@@ -12,6 +12,7 @@ from dropout_stats import checks
 from dropout_stats.call import Caller
 from dropout_stats.checks.bench import Bench
 from dropout_stats.checks.complaint import complaint_of
+from dropout_stats.checks.inference import DETERMINISTIC
 from dropout_stats.errors import TargetError
 from dropout_stats.planning import Plan, PlannedCase
 from dropout_stats.reproduce import reproduction
@@ -47,6 +48,7 @@ class Run:
             power=power,
             only_these_shapes=bool(plan.asked.shapes) or plan.conventions.max_shapes is not None,
         )
+        self._noise_beside = target.noise_beside
         self._observations: dict[str, None] = dict.fromkeys(target.notes)
         self._clock = clock
         self._seconds_left = 0.0
@@ -66,7 +68,7 @@ class Run:
     def result(self, planned: PlannedCase) -> Result:
         """Do what one case needs."""
         case = planned.case
-        finding = self._find(case)
+        finding = self._with_noise_beside(case, self._find(case))
         if finding.observation:
             self._observations[finding.observation] = None
         return Result(
@@ -78,6 +80,13 @@ class Run:
             reproduce=reproduction(self.plan, case),
             symptoms=finding.symptoms,
         )
+
+    def _with_noise_beside(self, case: Case, finding: Finding) -> Finding:
+        """The same, unless it says that evaluation repeats, and the model around it does not."""
+        repeats = case.check == DETERMINISTIC.id and finding.verdict != "fail"
+        if not (repeats and self._noise_beside):
+            return finding
+        return Finding("fail", self._noise_beside, symptoms=("elsewhere in the model",))
 
     def _find(self, case: Case) -> Finding:
         try:

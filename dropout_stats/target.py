@@ -51,6 +51,8 @@ class Target:
         conventions: the interface that it declares.
         notes: what an adapter did or assumed, for the report.
         spec: the command-line words that name it, for reproductions; None where it has none.
+        noise_beside: what else draws noise in evaluation in the model that the target is part of;
+            it fails `inference.deterministic`. Empty where nothing does.
 
     With `Conventions(randomness="key")` train and vjp also get `key=`, an int below 2**31 that
     never repeats, except where a check asks what the same key gives.
@@ -73,6 +75,7 @@ class Target:
     conventions: Conventions | None = None
     notes: tuple[str, ...] = ()
     spec: str | None = None
+    noise_beside: str = ""
 
     def __post_init__(self) -> None:
         for field in (

@@ -106,7 +106,9 @@ def inside(model: object, *inputs: Any, **options: Any) -> Any:
         `targets`: for each dropout that the model calls, by name; `idle`: names of those whose rate
         is 0 or 1; `unused`: names of those that it does not call; `shifted`: names of batch
         normalisations that come after one that drops, and `shifts`: by how much, where that is
-        known; `mapped`: names of dropouts whose input a transformation hides.
+        known; `mapped`: names of dropouts whose input a transformation hides; `enclosed`: layers of
+        PyTorch that drop inside themselves, and how they are judged; `evaluation_differs`: how two
+        evaluation passes of the model differ, where something that is no target draws.
 
     Raises:
         HarnessError: it is no such model, cannot be called so, or holds no dropout.

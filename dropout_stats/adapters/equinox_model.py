@@ -82,7 +82,7 @@ class _Model:
     def seed(self, number: int) -> None:
         self._seed, self._passes = number, 0
 
-    def call(self, *, training: bool, traced: bool) -> None:  # noqa: ARG002 - nothing is changed
+    def call(self, *, training: bool, traced: bool) -> Any:  # noqa: ARG002 - nothing is changed
         self._passes += 1
         key = jax.random.fold_in(jax.random.key(self._seed), self._passes)
         # States, which may be used once, are copied on the way.
@@ -90,7 +90,7 @@ class _Model:
         bound = self._signature.bind_partial(self.model, *inputs, **named).arguments
         if "key" in self._signature.parameters and "key" not in bound:
             named = {**named, "key": key}
-        self._modes[training](*inputs, **named)
+        return self._modes[training](*inputs, **named)
 
     def law(self, name: str, shape: tuple[int, ...]) -> AnyLaw | None:  # noqa: ARG002 - any
         is_own = self._kinds[name].__call__ is not eqx.nn.Dropout.__call__

@@ -87,23 +87,22 @@ class _Model:
             stream.key[...] = jax.random.split(key, before.shape) if before.shape else key
             stream.count[...] = jnp.zeros_like(stream.count[...])
 
-    def call(self, *, training: bool, traced: bool) -> None:
+    def call(self, *, training: bool, traced: bool) -> Any:
         self._passes += 1
         given = (self._inputs, self._named[training])
         inputs, named = renewed(given, self._seed, self._passes, is_leaf=_is_node)
         with self._heard():
             if traced:  # a trace must not change what is outside of it
                 inputs, named = jax.tree_util.tree_map(_cloned, (inputs, named), is_leaf=_is_node)
-                self._pass(nnx.clone(self.model), inputs, named, training=training)
-            else:
-                with self._restored():
-                    self._pass(self.model, inputs, named, training=training)
+                return self._pass(nnx.clone(self.model), inputs, named, training=training)
+            with self._restored():
+                return self._pass(self.model, inputs, named, training=training)
 
     def _pass(
         self, model: Any, inputs: tuple[Any, ...], named: dict[str, Any], *, training: bool
-    ) -> None:
+    ) -> Any:
         (model.train if training else model.eval)()
-        model(*inputs, **named)
+        return model(*inputs, **named)
 
     def law(self, name: str, shape: tuple[int, ...]) -> AnyLaw | None:
         layer = self._dropouts[name]
@@ -132,7 +131,8 @@ class _Model:
             for attribute in _MODES
             if hasattr(module, attribute)
         ]
-        learnt = jax.tree.map(lambda value: value, nnx.state(self.model, nnx.BatchStat))
+        collected = nnx.state(self.model, nnx.Any(nnx.BatchStat, nnx.Cache))
+        learnt = jax.tree.map(lambda value: value, collected)
         try:
             yield
         finally:

@@ -72,7 +72,10 @@ class _Model:
         self._dropouts = {n: one for n, one in layers.items() if isinstance(one, _DROPOUTS)}
         self.rates = {name: float(layer.rate) for name, layer in self._dropouts.items()}
         self._norms = {
-            n: one for n, one in layers.items() if isinstance(one, keras.layers.BatchNormalization)
+            n: one
+            for n, one in layers.items()
+            if isinstance(one, keras.layers.BatchNormalization)
+            and one.trainable  # else it collects nothing
         }
         weights = {id(weight) for weight in model.weights}
         self._seeds = [state for state in model.variables if id(state) not in weights]
@@ -87,9 +90,9 @@ class _Model:
             drawn = np.random.SeedSequence((number, place)).generate_state(1)[0]
             state.assign(np.array([drawn >> 1, 0]))  # where seeds are signed, too
 
-    def call(self, *, training: bool, traced: bool) -> None:  # noqa: ARG002 - all is put back
+    def call(self, *, training: bool, traced: bool) -> Any:  # noqa: ARG002 - all is put back
         with self._heard(), _restored(self.model.non_trainable_weights):
-            self.model(*self._inputs, **self._named[training])
+            return self.model(*self._inputs, **self._named[training])
 
     def law(self, name: str, shape: tuple[int, ...]) -> AnyLaw | None:
         layer = self._dropouts[name]

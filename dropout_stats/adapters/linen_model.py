@@ -122,12 +122,12 @@ class _Model:
     def seed(self, number: int) -> None:
         self._seed, self._passes = number, 0
 
-    def call(self, *, training: bool, traced: bool) -> None:  # noqa: ARG002 - nothing is changed
+    def call(self, *, training: bool, traced: bool) -> Any:  # noqa: ARG002 - nothing is changed
         self._passes += 1
         given = (self._inputs, self._named[training])
         inputs, named = renewed(given, self._seed, self._passes)
         with linen.intercept_methods(self._intercept):
-            self._models[training].apply(self._variables, *inputs, **named)
+            return self._models[training].apply(self._variables, *inputs, **named)
 
     def law(self, name: str, shape: tuple[int, ...]) -> AnyLaw | None:
         layer = self._dropouts[name]
@@ -172,7 +172,7 @@ class _Model:
         name = _name(module)
         if isinstance(module, linen.Dropout) and name not in self.rates:
             self.rates[name], self._dropouts[name] = float(module.rate), module
-        if isinstance(module, linen.BatchNorm):
+        if isinstance(module, linen.BatchNorm) and module.use_running_average is not True:
             self._norms[name] = None
 
 

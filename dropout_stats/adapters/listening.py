@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from dropout_stats.adapters.looking import (
@@ -18,7 +18,9 @@ from dropout_stats.adapters.looking import (
     after_a_dropout,
     first_pass,
     require_some,
+    without_size,
 )
+from dropout_stats.adapters.repeats import Repeats, drawn_by, repeats_of
 from dropout_stats.conventions import Conventions
 from dropout_stats.errors import HarnessError
 from dropout_stats.laws import AnyLaw
@@ -54,6 +56,12 @@ class Heard:
     def mode(self) -> str | None:
         """The argument that says in which mode it runs, whatever the mode of the model."""
         return next((name for name in _MODES if self.named.get(name) is not None), None)
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether a normalisation is told to collect nothing, whatever the mode of the model."""
+        stays = any(self.named.get(name) is True for name in (*_MODES, "use_running_average"))
+        return stays or self.named.get("training") is False
 
     def answer(self) -> Any:
         """What it answers."""
@@ -131,7 +139,7 @@ class Model(Protocol):
     def seed(self, number: int) -> None:
         """Reset its randomness."""
 
-    def call(self, *, training: bool, traced: bool) -> None:
+    def call(self, *, training: bool, traced: bool) -> Any:
         """Make a pass whose calls are heard; a traced one must leave the model as it was."""
 
     def law(self, name: str, shape: tuple[int, ...]) -> AnyLaw | None:
@@ -151,18 +159,32 @@ def look_into(model: Model, function: str) -> Inside:
 
     """
     given = _first_inputs(model)
-    require_some(model.rates, model.model, function)
+    require_some(
+        model.rates, model.model, function, lambda: drawn_by(lambda mode: _repeated(model, mode))
+    )
     called = {name: rate for name, rate in model.rates.items() if name in given}
     drops = [name for name, rate in called.items() if 0 < rate < 1]
     mapped = tuple(name for name in drops if model.arrays.is_abstract(given[name]))
+    judged = [name for name in drops if name not in mapped]
+    with first_pass(model.model, "an evaluation"):
+        repeats = _repeated(model, training=False, passed_by=judged)
+    repeats.require_a_report(model.model, judged)
+    shifted = after_a_dropout(given, called, model.norms)
+    said = without_size(given, judged, shifted)
     return Inside(
         targets={
-            name: _Place(model, name, given[name]).target() for name in drops if name not in mapped
+            name: replace(
+                _Place(model, name, given[name]).target(),
+                notes=(*repeats.notes(model.model), *said.get(name, ())),
+                noise_beside=repeats.in_evaluation(model.model),
+            )
+            for name in judged
         },
         idle=tuple(name for name, rate in called.items() if rate in (0, 1)),
         unused=tuple(name for name in model.rates if name not in called),
-        shifted=after_a_dropout(given, called, model.norms),
+        shifted=shifted,
         mapped=mapped,
+        evaluation_differs=repeats.differ,
     )
 
 
@@ -183,6 +205,8 @@ def _first_inputs(model: Model) -> dict[str, Any]:
     def note(call: Heard) -> Any:
         if call.mode and not model.is_told and call.place in model.rates:
             raise HarnessError(_TOLD.format(kind=type(model.model).__name__, call=call))
+        if call.place in model.norms and call.is_frozen:
+            return call.answer()
         if model.arrays.is_abstract(given.setdefault(call.place, call.given)):
             given[call.place] = call.given  # a loop may be traced before it runs
         return call.answer()
@@ -190,9 +214,32 @@ def _first_inputs(model: Model) -> dict[str, Any]:
     with _listening(model, note), first_pass(model.model, "a training"):
         for _ in range(PASSES):
             model.call(training=True, traced=False)
-    with _listening(model, Heard.answer), first_pass(model.model, "an evaluation"):
-        model.call(training=False, traced=False)
     return given
+
+
+def _repeated(model: Model, training: bool, passed_by: Collection[str] = ()) -> Repeats:
+    """Compare passes of the whole model in which the first call of some dropouts does nothing."""
+
+    def call() -> Any:
+        left = set(passed_by)
+
+        def pass_by(call: Heard) -> Any:
+            answer = call.answer()
+            if call.place not in left or model.arrays.is_abstract(call.given):
+                return answer
+            left.remove(call.place)
+            return call.given if _is_alike(call.given, answer) else answer
+
+        with _listening(model, pass_by):
+            return model.call(training=training, traced=False)
+
+    return repeats_of(call, model.arrays.to_numpy)
+
+
+def _is_alike(one: Any, other: Any) -> bool:
+    """Whether one array can stand for another."""
+    kinds = [(getattr(a, "shape", None), getattr(a, "dtype", None)) for a in (one, other)]
+    return kinds[0] == kinds[1]
 
 
 _TOLD = """\

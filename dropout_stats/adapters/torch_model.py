@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,9 +18,13 @@ from dropout_stats.adapters.looking import (
     after_a_dropout,
     first_pass,
     require_some,
+    without_size,
 )
+from dropout_stats.adapters.repeats import drawn_by
 from dropout_stats.adapters.torch import LAWS, NDIMS, operations, to_array, to_tensor
+from dropout_stats.adapters.torch_enclosed import enclosed_in
 from dropout_stats.adapters.torch_norms import shifts_of
+from dropout_stats.adapters.torch_repeats import repeated
 from dropout_stats.conventions import Conventions
 from dropout_stats.laws import AnyLaw, Inverted
 from dropout_stats.laws.reading import Array
@@ -41,7 +46,8 @@ def inside(
     The model is called as it is used, in training mode for a training pass and in evaluation mode
     for an evaluation pass, and the input of one dropout is replaced on the way. So it is judged
     with the mode, the rate, the shape and the type that it has there. A layer that is called
-    several times is judged at its first call. Dropouts that are functions are not seen.
+    several times is judged at its first call. Dropouts that are functions are seen by what they
+    leave in evaluation, where two passes of the model differ.
 
     Args:
         model: the model; afterwards it is in the mode in which it was.
@@ -53,10 +59,13 @@ def inside(
         HarnessError: the model holds no dropout.
 
     """
-    model_call = _Call(model, inputs, named)
+    model_call, enclosed = _Call(model, inputs, named), enclosed_in(model)
+    by_itself = tuple(one.of(name) for name, one in enclosed.items())
+    repeat = partial(repeated, model_call.on, (inputs, named))
     layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, _DropoutNd)}
     rates = {name: float(layer.p) for name, layer in layers.items()}
-    require_some(rates, model, "torch.nn.functional:dropout")
+    function = "torch.nn.functional:dropout"
+    require_some(rates, model, function, lambda: (*by_itself, *drawn_by(repeat)))
     norms = {
         name: module
         for name, module in model.named_modules()
@@ -70,22 +79,35 @@ def inside(
         for name, layer in called.items()
         if 0 < layer.p < 1
     }
+    dropping = {name: place.layer for name, place in places.items()}
     laws = {name: place.law for name, place in places.items()}
     with torch.random.fork_rng():
-        dropping = {name: place.layer for name, place in places.items()}
         shifts = shifts_of(model, model_call, dropping, laws, norms)
+    with first_pass(model, "an evaluation"):
+        repeats = repeat(training=False, passed_by=dropping.values())
+    repeats.require_a_report(model, dropping)
+    shifted = after_a_dropout(given, rates, norms)
+    unsized = without_size(given, places, [norm for norm in shifted if norm not in shifts])
+
+    def notes(name: str) -> tuple[str, ...]:
+        sized = (one.of(norm) for norm, one in shifts.items() if one.dropout == name)
+        return (*repeats.notes(model), *sized, *unsized.get(name, ()), *by_itself)
+
     return Inside(
         targets={
             name: replace(
                 place.target(name, seed or torch.manual_seed),
-                notes=tuple(one.of(norm) for norm, one in shifts.items() if one.dropout == name),
+                notes=notes(name),
+                noise_beside=repeats.in_evaluation(model),
             )
             for name, place in places.items()
         },
         idle=tuple(name for name, layer in called.items() if layer.p in (0, 1)),
         unused=tuple(name for name in layers if name not in called),
-        shifted=after_a_dropout(given, rates, norms),
+        shifted=shifted,
         shifts=shifts,
+        evaluation_differs=repeats.differ,
+        enclosed=enclosed,
     )
 
 
@@ -97,9 +119,13 @@ class _Call:
     inputs: tuple[Any, ...]
     named: dict[str, Any]
 
-    def __call__(self, *, training: bool) -> None:
+    def __call__(self, *, training: bool) -> Any:
+        return self.on((self.inputs, self.named), training=training)
+
+    def on(self, given: tuple[tuple[Any, ...], dict[str, Any]], *, training: bool) -> Any:
+        """The same with other inputs, which are (inputs, named)."""
         with _mode(self.model, training=training):
-            self.model(*self.inputs, **self.named)
+            return self.model(*given[0], **given[1])
 
 
 def _first_inputs(call: _Call, layers: dict[str, torch.nn.Module]) -> dict[str, torch.Tensor]:
@@ -112,7 +138,7 @@ def _first_inputs(call: _Call, layers: dict[str, torch.nn.Module]) -> dict[str, 
     def note(name: str) -> Callable[..., None]:
         def hook(_: Any, args: tuple[Any, ...], named: dict[str, Any]) -> None:
             value = next(iter((*args, *named.values())), None)
-            if isinstance(value, torch.Tensor):
+            if isinstance(value, torch.Tensor) and not _is_frozen(layers[name]):
                 given.setdefault(name, value.detach())
 
         return hook
@@ -129,6 +155,11 @@ def _first_inputs(call: _Call, layers: dict[str, torch.nn.Module]) -> dict[str, 
         for hook in hooks:
             hook.remove()
     return given
+
+
+def _is_frozen(layer: torch.nn.Module) -> bool:
+    """Whether it is a normalisation that stays in evaluation: it collects nothing in training."""
+    return isinstance(layer, torch.nn.modules.batchnorm._BatchNorm) and not layer.training
 
 
 @dataclass(frozen=True)

@@ -155,6 +155,15 @@ OTHERS: tuple[Cause, ...] = (
     ),
     cause_of(
         ["inference.deterministic"],
+        "evaluation mode is not reached everywhere",
+        "two evaluation passes of the model on one input differ, though its dropout layers were "
+        "passed by: a function, or a layer that is not judged here, draws in evaluation, too",
+        "hand the mode on to functions, F.dropout(x, p, training=self.training), or use layers; "
+        "build every layer once, as a part of the model, so that its mode reaches it",
+        looks=["elsewhere in the model"],
+    ),
+    cause_of(
+        ["inference.deterministic"],
         "evaluation draws noise",
         "two evaluation passes of the same input differ, though they do not drop units",
         "evaluate without drawing anything",

@@ -411,3 +411,255 @@ def test_a_layer_with_a_call_of_its_own_is_held_to_no_law_of_its_base(batch):
     (target,) = ds.inside(torch.nn.Sequential(Variational(0.3)), batch).targets.values()
     assert target.law is None
     assert ds.check(target, ds.laws.Inverted(unit=(0,)), **QUICK).verdict == "pass"
+
+
+class Said:
+    """What a report says of the evaluation of a target."""
+
+    def __init__(self, target):
+        checks = ["inference.law", "inference.deterministic"]
+        self.report = ds.check(target, checks=checks, **QUICK)
+        self.deterministic = self.report["inference.deterministic"]
+        self.observed = " ".join(self.report.observations)
+
+
+@pytest.fixture
+def functional():
+    """A dropout layer, and a function that nobody told of evaluation."""
+    import torch
+
+    class Functional(torch.nn.Module):
+        def __init__(self, inplace=False):
+            super().__init__()
+            self.linear, self.drop = torch.nn.Linear(32, 32), torch.nn.Dropout(0.2, inplace)
+
+        def forward(self, x):
+            return torch.nn.functional.dropout(self.drop(self.linear(x)), 0.5)
+
+    return Functional
+
+
+@pytest.mark.framework("torch")
+@pytest.mark.parametrize("inplace", [False, True])
+def test_a_function_that_drops_in_evaluation_fails_the_run(functional, batch, inplace):
+    import torch
+
+    model, state = functional(inplace), torch.get_rng_state()
+    found = ds.inside(model, batch)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert model.training
+    assert found.evaluation_differs.startswith("differ by up to")
+    said = Said(found.targets["drop"])
+    assert said.deterministic.verdict == "fail"
+    assert said.report["inference.law"].verdict == "pass", "the layer does what it should"
+    (diagnosis,) = said.report.diagnoses
+    assert diagnosis.name == "evaluation mode is not reached everywhere"
+    assert "training=self.training" in diagnosis.fix
+    assert found.evaluation_differs in said.observed
+
+
+@pytest.mark.framework("torch")
+def test_a_layer_that_stays_in_training_is_accused_alone(model, batch):
+    model.drop.train = lambda mode=True: model.drop
+    found = ds.inside(model, batch)
+    assert found.evaluation_differs == ""
+    assert Said(found.targets["late"]).deterministic.verdict == "pass"
+    assert Said(found.targets["drop"]).deterministic.verdict == "fail"
+
+
+@pytest.mark.framework("torch")
+def test_a_layer_that_stays_in_training_in_place_is_accused_alone(batch):
+    import torch
+
+    stays = torch.nn.Dropout(0.3, inplace=True)
+    stays.train = lambda mode=True: stays
+    found = ds.inside(torch.nn.Sequential(torch.nn.Linear(32, 8), stays), batch)
+    assert found.evaluation_differs == ""
+    assert Said(found.targets["1"]).deterministic.verdict == "fail"
+
+
+@pytest.mark.framework("torch")
+def test_a_later_call_of_a_judged_layer_may_be_the_one_that_draws(batch):
+    import torch
+
+    class Twice(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.drop = torch.nn.Dropout(0.3)
+
+        def forward(self, x):
+            once = self.drop(x)
+            self.drop.training = True
+            return self.drop(once)
+
+    assert ds.inside(Twice(), batch).evaluation_differs
+
+
+@pytest.mark.framework("torch")
+def test_a_layer_that_the_model_does_not_hold_is_seen_in_evaluation(model, batch):
+    """One in a plain list gets no mode."""
+    import torch
+
+    class Holds(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.block, self.parts = model, [torch.nn.Dropout(0.5)]
+
+        def forward(self, x):
+            return {"loss": None, "scores": [self.parts[0](self.block(x))]}
+
+    assert ds.inside(Holds(), batch).evaluation_differs
+
+
+@pytest.mark.framework("torch")
+def test_a_model_that_writes_into_its_input_evaluates_alike(batch):
+    import torch
+
+    class Writes(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.drop = torch.nn.Dropout(0.3)
+
+        def forward(self, x):
+            return self.drop(x.mul_(2))
+
+    found = ds.inside(Writes(), batch)
+    assert found.evaluation_differs == ""
+    assert Said(found.targets["drop"]).report.verdict == "pass"
+
+
+@pytest.mark.framework("torch")
+def test_what_returns_no_arrays_is_said_not_to_be_compared(model, batch):
+    import torch
+
+    class Silent(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.block = model
+
+        def forward(self, x):
+            self.block(x)
+
+    target = ds.inside(Silent(), batch).targets["block.drop"]
+    assert "its evaluation passes were not compared" in Said(target).observed
+
+
+@pytest.mark.framework("torch")
+def test_a_refused_model_is_told_what_draws_in_it(functional, batch):
+    import torch
+
+    model = functional()
+    model.drop = torch.nn.Identity()
+    with pytest.raises(ds.HarnessError, match="holds no dropout layer") as refused:
+        ds.inside(model, batch)
+    assert "two training passes of it on one input differ by up to" in str(refused.value)
+    assert "two evaluation passes of it on one input differ by up to" in str(refused.value)
+    with pytest.raises(ds.HarnessError) as refused:
+        ds.inside(torch.nn.Linear(32, 2), batch)
+    assert "passes" not in str(refused.value)
+    model.drop = torch.nn.Dropout(0.0)
+    with pytest.raises(ds.HarnessError, match="evaluation mode is not reached everywhere"):
+        ds.inside(model, batch)
+
+
+@pytest.mark.framework("torch")
+def test_layers_that_drop_inside_themselves_are_named_with_their_rate():
+    import torch
+
+    nn = torch.nn
+
+    class Mixed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lstm = nn.LSTM(32, 32, 2, dropout=0.3, batch_first=True)
+            self.gru = nn.GRU(32, 32, 3, dropout=0.4, batch_first=True)
+            self.single = nn.RNN(32, 32, batch_first=True)
+            self.idle = nn.MultiheadAttention(32, 2, batch_first=True)
+            self.block = nn.TransformerEncoderLayer(32, 2, 64, dropout=0.1, batch_first=True)
+
+        def forward(self, x):
+            x = self.single(self.gru(self.lstm(x)[0])[0])[0]
+            return self.block(self.idle(x, x, x)[0])
+
+    found = ds.inside(Mixed(), torch.randn(4, 8, 32))
+    assert found.enclosed == {
+        "lstm": (0.3, "torch.nn:LSTM"),
+        "gru": (0.4, "torch.nn:GRU"),
+        "block.self_attn": (0.1, "torch.nn:MultiheadAttention"),
+    }
+    assert found.evaluation_differs == ""
+    said = Said(found.targets["block.dropout"])
+    assert said.report.verdict == "pass"
+    assert "lstm (LSTM, dropout=0.3) drops inside itself" in said.observed
+    for one in found.enclosed.values():
+        assert ds.adapt(one.judged_by).evaluate
+
+
+@pytest.mark.framework("torch")
+def test_a_model_that_drops_only_inside_layers_is_told_how_to_judge_them():
+    import torch
+
+    lstm = torch.nn.LSTM(32, 32, 2, dropout=0.3)
+    with pytest.raises(ds.HarnessError, match=r"the model \(LSTM, dropout=0.3\)") as refused:
+        ds.inside(lstm, torch.randn(4, 8, 32))
+    assert "dropout_stats.adapt('torch.nn:LSTM')" in str(refused.value)
+    assert "two training passes" in str(refused.value)
+
+
+@pytest.mark.framework("torch")
+def test_an_enclosed_layer_that_stays_in_training_fails_the_run():
+    import torch
+
+    layer = torch.nn.TransformerEncoderLayer(32, 2, 64, dropout=0.1, batch_first=True)
+    layer.self_attn.train = lambda mode=True: layer.self_attn
+    found = ds.inside(layer, torch.randn(4, 8, 32))
+    assert Said(found.targets["dropout"]).deterministic.verdict == "fail"
+
+
+@pytest.mark.framework("torch")
+def test_a_shift_without_a_closed_form_is_warned_of_without_its_size(batch):
+    import torch
+
+    nn = torch.nn
+    between = (nn.Dropout(0.2), nn.Dropout(0.3), nn.Linear(32, 8), nn.ReLU(), nn.BatchNorm1d(8))
+    found = ds.inside(nn.Sequential(*between), batch)
+    assert (found.shifted, found.shifts) == (("4",), {})
+    assert found.targets["0"].notes == ()
+    assert "normalisation 4 is called after 1" in Said(found.targets["1"]).observed
+    frozen = nn.BatchNorm1d(8).eval()
+    frozen.train = lambda mode=True: frozen
+    found = ds.inside(nn.Sequential(*between[:-1], frozen), batch)
+    assert found.shifted == ()
+    assert found.targets["1"].notes == ()
+
+
+@pytest.mark.framework("torch")
+@pytest.mark.filterwarnings("ignore:.*nested tensors")
+def test_a_transformer_that_evaluates_padded_sequences_without_their_padding_is_looked_into():
+    import torch
+
+    layer = torch.nn.TransformerEncoderLayer(32, 2, 64, dropout=0.1, batch_first=True)
+    model, padding = torch.nn.TransformerEncoder(layer, 2), torch.zeros(4, 8, dtype=torch.bool)
+    padding[:, 6:] = True
+    found = ds.inside(model, torch.randn(4, 8, 32), src_key_padding_mask=padding)
+    assert found.evaluation_differs == ""
+    assert len(found.targets) == 6
+    assert list(found.enclosed) == ["layers.0.self_attn", "layers.1.self_attn"]
+
+
+@pytest.mark.framework("torch")
+def test_noise_that_is_lost_in_the_precision_of_the_output_is_seen():
+    import torch
+
+    class Faint(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.drop = torch.nn.Dropout(0.3)
+
+        def forward(self, x):
+            return 100 + 0.1 * torch.nn.functional.dropout(self.drop(x))
+
+    found = ds.inside(Faint(), torch.ones(8, 32))
+    assert found.evaluation_differs == "differ by up to 0.2, where its values reach 100"
+    coarse = ds.inside(Faint().bfloat16(), torch.ones(8, 32, dtype=torch.bfloat16) * 10)
+    assert coarse.evaluation_differs

@@ -297,3 +297,105 @@ def test_looking_into_a_model_uses_up_none_of_its_keys(nnx):
     before = int(model.drop.rngs.count[...])
     ds.inside(model, nnx.batch)
     assert int(model.drop.rngs.count[...]) == before
+
+
+def evaluated(target):
+    """The report on the evaluation of a target."""
+    return ds.check(target, checks=["inference.law", "inference.deterministic"], **QUICK)
+
+
+def noisy_models():
+    """Models with a dropout that follows the mode, and a function that does not."""
+    import equinox as eqx
+    import jax
+    from flax import nnx
+
+    def drops(x, key):
+        return x * jax.random.bernoulli(key, 0.5, x.shape)
+
+    class OfNnx(nnx.Module):
+        def __init__(self):
+            self.rngs = nnx.Rngs(0)
+            self.drop = nnx.Dropout(0.3, rngs=self.rngs)
+
+        def __call__(self, x):
+            return drops(self.drop(x), self.rngs())
+
+    class OfEquinox(eqx.Module):
+        drop: eqx.nn.Dropout = eqx.nn.Dropout(0.3)
+
+        def __call__(self, x, *, key):
+            one, other = jax.random.split(key)
+            return drops(self.drop(x, key=one), other)
+
+    return {"nnx": OfNnx, "eqx": OfEquinox}
+
+
+@pytest.mark.framework("equinox", "flax")
+@pytest.mark.parametrize("name", ["nnx", "eqx"])
+def test_a_function_that_drops_in_evaluation_fails_the_run(name):
+    import jax
+
+    found = ds.inside(noisy_models()[name](), jax.random.normal(jax.random.key(1), (64, 32)))
+    assert found.evaluation_differs.startswith("differ by up to")
+    report = evaluated(found.targets["drop"])
+    assert report["inference.deterministic"].verdict == "fail"
+    assert report["inference.law"].verdict == "pass"
+    assert report.diagnoses[0].name == "evaluation mode is not reached everywhere"
+
+
+@pytest.mark.framework("equinox", "flax")
+@pytest.mark.parametrize("name", ["nnx", "eqx"])
+def test_a_refused_model_is_told_what_draws_in_it(name):
+    import jax
+
+    model = noisy_models()[name]()
+    object.__setattr__(model, "drop", lambda x, key=None: x)
+    with pytest.raises(ds.HarnessError, match="holds no dropout layer") as refused:
+        ds.inside(model, jax.random.normal(jax.random.key(1), (64, 32)))
+    assert "two training passes of it on one input differ by up to" in str(refused.value)
+    assert "two evaluation passes of it on one input differ by up to" in str(refused.value)
+
+
+def test_a_layer_that_stays_in_training_is_accused_alone(models):
+    found = ds.inside(models.AlwaysTraining(), models.batch, training={}, evaluation={})
+    assert found.evaluation_differs == ""
+    target = found.targets["drop"]
+    assert evaluated(target)["inference.deterministic"].verdict == "fail"
+
+
+@pytest.mark.framework("flax")
+def test_a_normalisation_behind_a_dropout_is_warned_of_without_a_size(nnx):
+    found = ds.inside(nnx.Block(), nnx.batch)
+    said = " ".join(evaluated(found.targets["drop"]).observations)
+    assert "batch normalisation norm is called after drop" in said
+    assert found.targets["late"].notes == ()
+
+
+@pytest.mark.framework("flax")
+def test_a_normalisation_that_is_told_to_collect_nothing_is_not_warned_of(nnx):
+    class Frozen(nnx.Block):
+        def __call__(self, x):
+            hidden = self.drop(self.linear(self.none(x)))
+            return self.late(self.norm(hidden, use_running_average=True))
+
+    found = ds.inside(Frozen(), nnx.batch)
+    assert found.shifted == ()
+    assert found.targets["drop"].notes == ()
+
+
+@pytest.mark.framework("flax")
+def test_a_cache_that_evaluation_fills_is_no_noise(nnx):
+    import jax.numpy as jnp
+    from flax.nnx import Cache
+
+    class Remembers(nnx.Block):
+        def __init__(self):
+            super().__init__()
+            self.calls = Cache(jnp.zeros(()))
+
+        def __call__(self, x):
+            self.calls[...] += 1
+            return super().__call__(x) + self.calls[...]
+
+    assert ds.inside(Remembers(), nnx.batch).evaluation_differs == ""

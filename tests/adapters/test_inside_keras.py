@@ -315,3 +315,57 @@ def test_what_cannot_be_looked_into_is_refused_with_its_reason(model, batch):
         ds.inside(model, batch, training=True)
     with pytest.raises(ds.HarnessError, match="hand over a"):
         ds.inside(keras.layers.Dropout, batch)
+
+
+def evaluated(target):
+    """The report on the evaluation of a target."""
+    return ds.check(target, checks=["inference.law", "inference.deterministic"], **QUICK)
+
+
+def test_a_function_that_drops_in_evaluation_fails_the_run(batch):
+    import keras
+
+    class Functional(keras.Model):
+        def __init__(self, layer):
+            super().__init__()
+            self.drop = layer
+            self.seeds = keras.random.SeedGenerator(0)
+
+        def call(self, x):
+            return keras.random.dropout(self.drop(x), 0.5, seed=self.seeds)
+
+    def called(layer):
+        model = Functional(layer)
+        model(batch)
+        return model
+
+    found = ds.inside(called(keras.layers.Dropout(0.3)), batch)
+    assert found.evaluation_differs.startswith("differ by up to")
+    report = evaluated(the_target(found))
+    assert report["inference.deterministic"].verdict == "fail"
+    assert report["inference.law"].verdict == "pass"
+    with pytest.raises(ds.HarnessError, match="two training passes of it on one input differ"):
+        ds.inside(called(keras.layers.Identity()), batch)
+
+
+def test_a_layer_that_stays_in_training_is_accused_alone(batch):
+    import keras
+
+    class Stuck(keras.layers.Dropout):
+        def call(self, inputs, training=False):
+            return super().call(inputs, training=True)
+
+    model = keras.Sequential([keras.Input((32,)), Stuck(0.3)])
+    found = ds.inside(model, batch)
+    assert found.evaluation_differs == ""
+    assert evaluated(the_target(found))["inference.deterministic"].verdict == "fail"
+
+
+def test_a_normalisation_behind_a_dropout_is_warned_of_without_a_size(model, batch):
+    targets = ds.inside(model, batch).targets
+    said = " ".join(evaluated(targets["drop"]).observations)
+    assert "batch normalisation norm is called after drop" in said
+    assert targets["inner.late"].notes == ()
+    model.get_layer("norm").trainable = False
+    found = ds.inside(model, batch)
+    assert (found.shifted, found.targets["drop"].notes) == ((), ())

@@ -269,3 +269,42 @@ def test_a_dropout_that_a_transformation_hides_is_named_and_not_judged(linen, ba
 
     found = ds.inside(Remade(), batch)
     assert (found.mapped, found.targets) == (("CheckpointCompact_0.Dropout_0",), {})
+
+
+def evaluated(target):
+    """The report on the evaluation of a target."""
+    return ds.check(target, checks=["inference.law", "inference.deterministic"], **QUICK)
+
+
+def test_a_function_that_drops_in_evaluation_fails_the_run(linen, batch):
+    import jax
+
+    class Functional(linen.nn.Module):
+        @linen.nn.compact
+        def __call__(self, x, train):
+            kept = jax.random.bernoulli(self.make_rng("dropout"), 0.5, x.shape)
+            return linen.nn.Dropout(0.3)(x, not train) * kept
+
+    found = ds.inside(Functional(), batch)
+    assert found.evaluation_differs.startswith("differ by up to")
+    report = evaluated(the_target(found))
+    assert report["inference.deterministic"].verdict == "fail"
+    assert report["inference.law"].verdict == "pass"
+
+
+def test_a_layer_that_stays_in_training_is_accused_alone(linen, batch):
+    found = ds.inside(linen.AlwaysTraining(), batch, training={}, evaluation={})
+    assert found.evaluation_differs == ""
+
+
+def test_a_normalisation_behind_a_dropout_is_warned_of_without_a_size(linen, batch):
+    class Frozen(linen.nn.Module):
+        @linen.nn.compact
+        def __call__(self, x, train):
+            x = linen.nn.Dropout(0.3)(x, not train)
+            return linen.nn.BatchNorm(use_running_average=True)(x)
+
+    said = " ".join(evaluated(ds.inside(linen.Block(), batch).targets["drop"]).observations)
+    assert "batch normalisation norm is called after drop" in said
+    found = ds.inside(Frozen(), batch)
+    assert (found.shifted, the_target(found).notes) == ((), ())
