@@ -34,9 +34,9 @@ class Repeats(NamedTuple):
         if not self.differ:
             return ""
         return (
-            f"evaluation mode is not reached everywhere in {type(model).__name__}: two evaluation "
-            f"passes of it on one input {self.differ}, though the dropout layers that are judged "
-            "were passed by: something else in it draws"
+            f"something else in {type(model).__name__} draws in evaluation: two evaluation passes "
+            f"of it on one input {self.differ}, though the dropout layers that are judged were "
+            "passed by; expected the same output"
         )
 
     def require_a_report(self, model: object, targets: Collection[str]) -> None:

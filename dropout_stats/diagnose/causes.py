@@ -155,11 +155,12 @@ OTHERS: tuple[Cause, ...] = (
     ),
     cause_of(
         ["inference.deterministic"],
-        "evaluation mode is not reached everywhere",
+        "something else in the model draws in evaluation",
         "two evaluation passes of the model on one input differ, though its dropout layers were "
-        "passed by: a function, or a layer that is not judged here, draws in evaluation, too",
+        "passed by: evaluation mode does not reach all that draws",
         "hand the mode on to functions, F.dropout(x, p, training=self.training), or use layers; "
-        "build every layer once, as a part of the model, so that its mode reaches it",
+        "build every layer once, as a part of the model, so that its mode reaches it. A model that "
+        "is meant to draw in evaluation, as one that samples, expects this failure: ds.Expected",
         looks=["elsewhere in the model"],
     ),
     cause_of(

@@ -453,7 +453,7 @@ def test_a_function_that_drops_in_evaluation_fails_the_run(functional, batch, in
     assert said.deterministic.verdict == "fail"
     assert said.report["inference.law"].verdict == "pass", "the layer does what it should"
     (diagnosis,) = said.report.diagnoses
-    assert diagnosis.name == "evaluation mode is not reached everywhere"
+    assert diagnosis.name == "something else in the model draws in evaluation"
     assert "training=self.training" in diagnosis.fix
     assert found.evaluation_differs in said.observed
 
@@ -558,7 +558,7 @@ def test_a_refused_model_is_told_what_draws_in_it(functional, batch):
         ds.inside(torch.nn.Linear(32, 2), batch)
     assert "passes" not in str(refused.value)
     model.drop = torch.nn.Dropout(0.0)
-    with pytest.raises(ds.HarnessError, match="evaluation mode is not reached everywhere"):
+    with pytest.raises(ds.HarnessError, match="draws in evaluation"):
         ds.inside(model, batch)
 
 

@@ -341,7 +341,7 @@ def test_a_function_that_drops_in_evaluation_fails_the_run(name):
     report = evaluated(found.targets["drop"])
     assert report["inference.deterministic"].verdict == "fail"
     assert report["inference.law"].verdict == "pass"
-    assert report.diagnoses[0].name == "evaluation mode is not reached everywhere"
+    assert report.diagnoses[0].name == "something else in the model draws in evaluation"
 
 
 @pytest.mark.framework("equinox", "flax")
