@@ -33,7 +33,7 @@ from dropout_stats.checks.stream import Stream
 from dropout_stats.laws import is_dependent, two_valued
 from dropout_stats.laws.dependent import without_moments
 from dropout_stats.laws.indirect import moments_of
-from dropout_stats.laws.law import Moments
+from dropout_stats.laws.law import OF_A_FACTOR, Moments
 from dropout_stats.laws.reading import Array, kept_tolerance
 from dropout_stats.laws.sharing import Sharing
 from dropout_stats.results import Case, Evidence, Finding, Verdict
@@ -356,6 +356,8 @@ def _enumerated(bench: Bench, case: Case) -> Finding:
     mean, variance = _enumerate(bench.caller, x, masks, rate, bench.law.keep_probs(rate)[0])
     given = np.asarray(x, np.float64)
     tolerance = 4 * kept_tolerance(bench.conventions.output_dtype(dtype), rate)
+    # Of an indirect law the input and the output are those of a law with a factor.
+    read = "" if moments_of(bench.law) == OF_A_FACTOR else " of the output as it is read"
     for name, got, factor, scale in (
         ("E[A]", mean, bench.law.mean(rate), given),
         ("Var[A]", variance, bench.law.variance(rate), given**2),
@@ -366,7 +368,7 @@ def _enumerated(bench: Bench, case: Case) -> Finding:
             place = tuple(int(i) for i in np.unravel_index(int(np.argmax(wrong)), wrong.shape))
             return Finding(
                 "fail",
-                f"summed over all {2**_ENUMERATED_UNITS} masks, {name} at index {place} is "
+                f"summed over all {2**_ENUMERATED_UNITS} masks, {name}{read} at index {place} is "
                 f"{got[place]:.9g}; expected {expected[place]:.9g} for the input "
                 f"{given[place]:.9g}",
             )

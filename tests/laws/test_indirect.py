@@ -174,6 +174,18 @@ def test_messages_on_alpha_dropout_name_the_number_that_they_print(rate):
     assert noise.evidence.low <= 0 <= noise.evidence.high
 
 
+def test_sums_over_all_masks_of_alpha_dropout_are_said_to_be_of_what_is_read():
+    target = ds.Target(
+        train=ds.reference(Alpha()).train,
+        apply=lambda x, noise, rate: x * np.where(noise, 1.1, 0).astype(x.dtype),
+        law=Alpha(),
+    )
+    options = {**QUICK, "rates": [0.6], "dtypes": ["float32"], "checks": ["moments.enumerated"]}
+    found = ds.check(target, **options)["moments.enumerated"]
+    assert found.verdict == "fail"
+    assert "E[A] of the output as it is read at index" in found.message
+
+
 def test_messages_on_noise_that_is_added_name_the_number_that_they_print():
     options = {**QUICK, "rates": [0.6], "dtypes": ["float32"], "checks": ["moments.*"]}
     report = ds.check(ds.reference(GaussianAdditive()), **options)
