@@ -18,10 +18,11 @@ from typing import TypeAlias
 import numpy as np
 
 from dropout_stats.call import Caller
-from dropout_stats.checks import noise_moments, noise_values
+from dropout_stats.checks import noise_moments, noise_values, standard_inputs
 from dropout_stats.checks.bench import Bench
 from dropout_stats.checks.calls import shared_noise
 from dropout_stats.checks.check import ALL_LAWS, TWO_VALUED, Probe, StreamCheck
+from dropout_stats.checks.evaluated import evaluation_factor, lawful_evaluation_factor
 from dropout_stats.checks.rate import (
     keep_evidence,
     keep_verdict,
@@ -30,6 +31,9 @@ from dropout_stats.checks.rate import (
 )
 from dropout_stats.checks.stream import Stream
 from dropout_stats.laws import is_dependent, two_valued
+from dropout_stats.laws.dependent import without_moments
+from dropout_stats.laws.indirect import moments_of
+from dropout_stats.laws.law import OF_A_FACTOR, Moments
 from dropout_stats.laws.reading import Array, kept_tolerance
 from dropout_stats.laws.sharing import Sharing
 from dropout_stats.results import Case, Evidence, Finding, Verdict
@@ -74,19 +78,6 @@ def _needed_for_variance(stream: Stream, kept: float) -> tuple[float, ...]:
     return tuple(sorted(both, key=lambda q: (abs(q - share), q)))
 
 
-def lawful_evaluation_factor(stream: Stream) -> float:
-    """The factor of the evaluation pass under the law."""
-    return stream.setting.law.evaluation_factor(stream.setting.rate)
-
-
-def evaluation_factor(stream: Stream) -> float:
-    """The evaluation pass that was seen; the law's, where none was or it follows the law."""
-    lawful, seen = lawful_evaluation_factor(stream), stream.evaluation_factor
-    if seen is None or abs(seen - lawful) <= 4 * stream.setting.tolerance * abs(lawful):
-        return lawful
-    return seen
-
-
 def _mean_of(kept: float, keep_prob: float) -> float:
     return kept * keep_prob
 
@@ -98,7 +89,7 @@ def _variance_of(kept: float, keep_prob: float) -> float:
 def _decide(needed: _Needed) -> Callable[[Stream], Verdict]:
     def decide(stream: Stream) -> Verdict:
         kept = stream.kept_factor()
-        if not kept:
+        if not kept or _unequal(stream):
             return "not-applicable"
         verdicts = [_verdict_on(stream, keep_prob) for keep_prob in needed(stream, kept)]
         if all(verdict == "fail" for verdict in verdicts):
@@ -106,6 +97,18 @@ def _decide(needed: _Needed) -> Callable[[Stream], Verdict]:
         return verdicts[0] if verdicts[0] == "pass" else "inconclusive"
 
     return decide
+
+
+def _unequal(stream: Stream) -> str | None:
+    """Say why no mean or variance is that of each unit; None where they are."""
+    setting = stream.setting
+    why = without_moments(setting.law, setting.shape, setting.rate)
+    if why is None:
+        return None
+    return (
+        f"{why}, so neither E[A] = a nor one variance holds at each. What they follow from is held "
+        "by rate.marginal, to the keep probability of each place, and by support.kept_value"
+    )
 
 
 def _verdict_on(stream: Stream, keep_prob: float) -> Verdict:
@@ -118,7 +121,7 @@ def _verdict_on(stream: Stream, keep_prob: float) -> Verdict:
 
 
 def _explain(
-    name: str,
+    name: Callable[[Moments], str],
     needed: _Needed,
     moment: Callable[[float, float], float],
     centre: Callable[[Stream], float],
@@ -126,16 +129,21 @@ def _explain(
 ) -> Callable[[Stream, Verdict], Finding]:
     """Make the explanation of one moment.
 
-    `moment` maps (kept factor, keep probability) to the moment; `centre` is subtracted from it and
-    `declared` is what should come out.
+    `name` picks its name; `moment` maps (kept factor, keep probability) to the moment; `centre` is
+    subtracted from it and `declared` is what should come out.
     """
 
     def explain(stream: Stream, verdict: Verdict) -> Finding:
+        unequal = _unequal(stream)
+        if unequal:
+            return Finding("not-applicable", unequal)
+        named = moments_of(stream.setting.law)
+        called = name(named)
         kept = stream.kept_factor()
         if not kept:
             return Finding(
                 "not-applicable",
-                f"the outputs are not two-valued, so the counts do not give the {name}: see "
+                f"the outputs are not two-valued, so the counts do not give {called}: see "
                 "support.kept_value",
             )
         keep_prob = next(iter(needed(stream, kept)), math.nan)
@@ -159,7 +167,8 @@ def _explain(
             log10_e=evidence.log10_e if reachable else None,
             resolution=max(widest) if reachable and evidence.resolution else None,
         )
-        seen = f"{name} = {found.estimate:.7g} in [{low:.7g}, {high:.7g}]; expected {target:.7g}"
+        seen = f"{called} = {found.estimate:.7g} in [{low:.7g}, {high:.7g}]; expected {target:.7g}"
+        seen += f", where {named.where}" if named.where else ""
         if verdict == "fail":
             dependence = shared_noise(stream)
             if reachable and dependence and not stands_by_calls(stream, keep_prob):
@@ -215,16 +224,23 @@ def _check(
     )
 
 
+def _mean_name(named: Moments) -> str:
+    return named.mean
+
+
+def _variance_name(named: Moments) -> str:
+    return named.variance
+
+
 def _zero(_: Stream) -> float:
     return 0.0
 
 
 def _law_noise_mean(stream: Stream) -> float:
-    """0, but for a quantised keep probability under the scale of the exact rate."""
+    """0, but for laws whose evaluation pass is another, or a keep probability that is quantised."""
     law, rate = stream.setting.law, stream.setting.rate
-    if stream.setting.keep_prob == 1 - rate:
-        return 0.0
-    return law.mean(rate) - law.evaluation_factor(rate)
+    mean, evaluated = law.mean(rate), law.evaluation_factor(rate)
+    return 0.0 if math.isclose(mean, evaluated, rel_tol=1e-12) else mean - evaluated
 
 
 def _law_mean(stream: Stream) -> float:
@@ -235,6 +251,14 @@ def _law_variance(stream: Stream) -> float:
     return stream.setting.law.variance(stream.setting.rate)
 
 
+def _either(ask: Callable[[Stream], bool], one: _Judge, other: _Judge) -> _Judge:
+    """The first judge where `ask` says so, else the second."""
+    return (
+        lambda stream: (one if ask(stream) else other)[0](stream),
+        lambda stream, verdict: (one if ask(stream) else other)[1](stream, verdict),
+    )
+
+
 MEAN = _check(
     "mean",
     "Is the mean of the training pass the law's (E[A] = a for inverted dropout)?",
@@ -242,7 +266,7 @@ MEAN = _check(
     (
         (
             _decide(_needed_for_mean),
-            _explain("E[A]/a", _needed_for_mean, _mean_of, _zero, _law_mean),
+            _explain(_mean_name, _needed_for_mean, _mean_of, _zero, _law_mean),
         ),
         (noise_values.decide_mean, noise_values.explain_mean),
         (noise_moments.MEAN.decide, noise_moments.MEAN.explain),
@@ -252,9 +276,13 @@ MEAN = _check(
     how="The mean is the kept factor, which is read off the outputs, times the keep "
     "probability. So the keep probability that the declared mean needs, given that factor, is "
     "tested on the counts of `rate.marginal`, by the same e-value. Not asked where the outputs "
-    "have no common factor. Of noise with a density a confidence sequence of the multipliers, "
-    "where `noise.marginal` or `noise.support` refutes the law; of several values, the counts of "
-    "`noise.values`.",
+    "have no common factor, or of blocks, whose places are kept with different probabilities. Of "
+    "alpha dropout and of noise that is added it is about the factor that they are read as, which "
+    "the message names. Of several values, the counts of `noise.values`. Of noise with a density "
+    "an asymptotic confidence sequence of the multipliers, which fails it only where "
+    "`noise.marginal` or `noise.support` refutes the law; a mean that the far tail carries (a "
+    "probability of 1e-7 at 1e7) is not seen, and it is not applicable where a shift as large as "
+    "the moment itself would not be.",
     unit="the shift of E[A]/a: the kept factor times the difference of the keep probability",
 )
 
@@ -264,20 +292,31 @@ NOISE_MEAN = _check(
     "A network is trained with one mean and used with another: dropping or scaling in evaluation, "
     "or a scale in neither pass.",
     (
-        (
-            _decide(_needed_for_noise_mean),
-            _explain(
-                "E[noise]/a", _needed_for_noise_mean, _mean_of, evaluation_factor, _law_noise_mean
+        _either(
+            standard_inputs.applies,
+            (standard_inputs.decide, standard_inputs.explain),
+            (
+                _decide(_needed_for_noise_mean),
+                _explain(
+                    lambda _: "E[noise]/a",
+                    _needed_for_noise_mean,
+                    _mean_of,
+                    evaluation_factor,
+                    _law_noise_mean,
+                ),
             ),
         ),
         (noise_values.decide_noise_mean, noise_values.explain_noise_mean),
         (noise_moments.decide_noise_mean, noise_moments.explain_noise_mean),
     ),
     demands="The evaluation pass shall be the mean of the training pass: the noise, which is "
-    "their difference, shall have mean 0.",
+    "their difference, shall have mean 0; under alpha dropout, where inputs are from N(0, 1).",
     how="As for `moments.mean`: the keep probability at which the mean of the training pass is "
     "the evaluation pass, both as they were seen, is tested on the same counts. Where there is "
-    "no evaluation pass, the law's stands for it.",
+    "no evaluation pass, the law's stands for it. Of alpha dropout mean and variance of the "
+    "outputs of inputs from N(0, 1) follow from the keep probability and the outputs of kept and "
+    "of dropped units; it passes where `rate.marginal` and the evaluation pass do. Of noise with a "
+    "density as asymptotic, and as blind to the far tail, as `moments.mean`.",
     unit="the shift of E[noise]/a: the kept factor times the difference of the keep probability",
 )
 
@@ -288,7 +327,7 @@ VARIANCE = _check(
     (
         (
             _decide(_needed_for_variance),
-            _explain("Var[A]/a^2", _needed_for_variance, _variance_of, _zero, _law_variance),
+            _explain(_variance_name, _needed_for_variance, _variance_of, _zero, _law_variance),
         ),
         (noise_values.decide_variance, noise_values.explain_variance),
         (noise_moments.VARIANCE.decide, noise_moments.VARIANCE.explain),
@@ -296,7 +335,8 @@ VARIANCE = _check(
     demands="The variance of a training pass shall be the law's: rate (1 - rate) a^2 times the "
     "square of the kept factor.",
     how="As for `moments.mean`. Two keep probabilities, q and 1 - q, give the same variance: it "
-    "fails where both are refuted, or where none gives so large a variance.",
+    "fails where both are refuted, or where none gives so large a variance. Of noise with a "
+    "density as asymptotic, and as blind to the far tail, as `moments.mean`.",
     unit="the shift of Var[A]/a^2 that the difference of the keep probability makes",
 )
 
@@ -316,6 +356,8 @@ def _enumerated(bench: Bench, case: Case) -> Finding:
     mean, variance = _enumerate(bench.caller, x, masks, rate, bench.law.keep_probs(rate)[0])
     given = np.asarray(x, np.float64)
     tolerance = 4 * kept_tolerance(bench.conventions.output_dtype(dtype), rate)
+    # Of an indirect law the input and the output are those of a law with a factor.
+    read = "" if moments_of(bench.law) == OF_A_FACTOR else " of the output as it is read"
     for name, got, factor, scale in (
         ("E[A]", mean, bench.law.mean(rate), given),
         ("Var[A]", variance, bench.law.variance(rate), given**2),
@@ -326,7 +368,7 @@ def _enumerated(bench: Bench, case: Case) -> Finding:
             place = tuple(int(i) for i in np.unravel_index(int(np.argmax(wrong)), wrong.shape))
             return Finding(
                 "fail",
-                f"summed over all {2**_ENUMERATED_UNITS} masks, {name} at index {place} is "
+                f"summed over all {2**_ENUMERATED_UNITS} masks, {name}{read} at index {place} is "
                 f"{got[place]:.9g}; expected {expected[place]:.9g} for the input "
                 f"{given[place]:.9g}",
             )

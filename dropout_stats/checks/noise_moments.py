@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, cast
 
 from dropout_stats import dtypes
@@ -18,6 +18,8 @@ from dropout_stats.checks.stream import Stream
 from dropout_stats.evidence.normal import NormalTest, Sums
 from dropout_stats.evidence.powers import Interval, Powers
 from dropout_stats.laws.continuous import Multiplicative
+from dropout_stats.laws.indirect import moments_of
+from dropout_stats.laws.law import Moments
 from dropout_stats.results import Evidence, Finding, Verdict
 
 
@@ -41,12 +43,17 @@ class _Seen(NamedTuple):
         """The smallest departure that the multipliers exclude."""
         return max(self.declared - self.likely[0], self.likely[1] - self.declared)
 
+    @property
+    def is_told(self) -> bool:
+        """Whether they exclude a departure as large as the moment itself, or the one to resolve."""
+        return self.excluded <= max(abs(self.declared), self.departure)
+
 
 @dataclass(frozen=True)
 class Moment:
     """Mean or variance of the noise."""
 
-    name: str
+    name: Callable[[Moments], str]
     seen: Callable[[Stream], _Seen]
     excludes: Callable[[NormalTest, Sums], bool]
 
@@ -55,8 +62,10 @@ class Moment:
         if not stream.scores.draws:
             return "inconclusive"
         if not _is_refuted(stream):
-            confirmed = self.excludes(stream.setting.score_test, stream.scores)
-            return "pass" if confirmed else "inconclusive"
+            if not self.excludes(stream.setting.score_test, stream.scores):
+                return "inconclusive"
+            told = _law(stream).is_normal or self.seen(stream).is_told
+            return "pass" if told else "not-applicable"
         seen = self.seen(stream)
         if seen.is_refuted:
             return "fail"
@@ -81,10 +90,17 @@ class Moment:
             resolution=reached if math.isfinite(reached) else None,
         )
         said = (
-            f"{self.name} = {seen.estimate:.7g} in [{low:.7g}, {high:.7g}]; "
-            f"expected {seen.declared:.7g}"
+            f"{self.name(moments_of(law))} = {seen.estimate:.7g} in [{low:.7g}, {high:.7g}], "
+            f"asymptotically; expected {seen.declared:.7g}"
         )
-        caught = f"A shift of {reached:.2g} would have been caught"
+        if verdict == "not-applicable":
+            message = (
+                f"{said}. So many draws would not show a shift of {reached:.2g}, more than the "
+                "moment itself: the law is judged by noise.marginal, on its scores"
+            )
+            return Finding(verdict, message, replace(evidence, resolution=None))
+        shift = f"A shift of {reached:.2g}"
+        caught = f"{shift} would have been caught, unless rare, far values carry it"
         return concluded(stream, verdict, said, caught, evidence)
 
 
@@ -156,8 +172,8 @@ def _slack(stream: Stream) -> float:
     return eps**2 / 4 * (law.mean(rate) ** 2 + law.variance(rate))
 
 
-MEAN = Moment("E[A]/a", _seen_mean, NormalTest.excludes_mean)
-VARIANCE = Moment("Var[A]/a^2", _seen_variance, NormalTest.excludes_deviation)
+MEAN = Moment(lambda named: named.mean, _seen_mean, NormalTest.excludes_mean)
+VARIANCE = Moment(lambda named: named.variance, _seen_variance, NormalTest.excludes_deviation)
 
 
 def decide_noise_mean(stream: Stream) -> Verdict:

@@ -19,7 +19,7 @@ from dropout_stats.checks.block import Block
 from dropout_stats.checks.calls import masks_repeat
 from dropout_stats.checks.check import TWO_VALUED, StreamCheck
 from dropout_stats.checks.context import Place
-from dropout_stats.checks.moments import evaluation_factor, lawful_evaluation_factor
+from dropout_stats.checks.evaluated import evaluation_factor, lawful_evaluation_factor
 from dropout_stats.checks.rate import nearest_keep_probs
 from dropout_stats.checks.stream import Stream
 from dropout_stats.checks.unit import FUNCTIONS, SUMS, Unit, inputs_of, mean_test, rows_of, unit_of

@@ -8,6 +8,7 @@ from dropout_stats.checks.calls import shared_noise
 from dropout_stats.checks.check import TWO_VALUED, StreamCheck
 from dropout_stats.checks.stream import Stream
 from dropout_stats.evidence.betting import log_capital
+from dropout_stats.laws import is_dependent
 from dropout_stats.results import Evidence, Finding, Verdict
 
 
@@ -65,7 +66,7 @@ def _explain(stream: Stream, verdict: Verdict) -> Finding:
     evidence = keep_evidence(stream, keep_prob)
     counts = stream.counts
     seen = (
-        f"kept {counts.successes} of {counts.trials} units = {counts.share:.7g}; "
+        f"{_counted(stream)} = {counts.share:.7g}; "
         f"declared keep probability {_declared(setting.keep_probs)} (rate {setting.rate:g})"
     )
     if verdict == "pass":
@@ -98,6 +99,14 @@ def _explain(stream: Stream, verdict: Verdict) -> Finding:
     )
 
 
+def _counted(stream: Stream) -> str:
+    """What was counted: units, or the independent bits that are made of their masks."""
+    kept, units = stream.counts.successes, stream.counts.trials
+    if is_dependent(stream.setting.law):
+        return f"of {units} independent bits, made of the masks, {kept} say kept"
+    return f"kept {kept} of {units} units"
+
+
 def _declared(keep_probs: tuple[float, ...]) -> str:
     return " or ".join(f"{keep_prob:.7g}" for keep_prob in keep_probs)
 
@@ -112,8 +121,10 @@ MARGINAL = StreamCheck(
     how="Kept units are counted. The e-value is a mixture of likelihood ratios to the declared "
     "keep probability, half of it on the planned departure and half spread over all sizes; a "
     "departure of 2^-22, which correct code in float32 may show, is not accused. It passes once "
-    "the planned departure is excluded on both sides. Where units are known not to draw "
-    "independently, it fails only if whole calls, each as one unit, refute the rate as well.",
+    "the planned departure is excluded on both sides. Of exact counts and blocks the independent "
+    "bits are counted that masks are made into, places of blocks each by its own keep "
+    "probability. Where units are known not to draw independently, it fails only if whole calls, "
+    "each as one unit, refute the rate as well.",
     unit="the difference of the keep probability from the declared one",
     spends=True,
     decide=_decide,

@@ -67,6 +67,13 @@ class Dependent(Protocol):
         """No less than the log-probability that the masks of two such calls agree."""
         ...
 
+    def without_moments(self, shape: tuple[int, ...], rate: float) -> str | None:
+        """Why mean and variance of the law are not those of each unit of such a call.
+
+        None: they are.
+        """
+        ...
+
 
 def is_dependent(law: AnyLaw) -> TypeGuard[Dependent]:
     """Whether units of this law do not draw independently."""
@@ -76,6 +83,11 @@ def is_dependent(law: AnyLaw) -> TypeGuard[Dependent]:
 def keep_range(law: AnyLaw, shape: tuple[int, ...], rate: float) -> tuple[float, ...]:
     """Between which probabilities a unit of such a call may be kept; one, where it is known."""
     return law.keep_range(shape, rate) if is_dependent(law) else law.keep_probs(rate)
+
+
+def without_moments(law: AnyLaw, shape: tuple[int, ...], rate: float) -> str | None:
+    """Why mean and variance of the law are not those of each unit of a call; None: they are."""
+    return law.without_moments(shape, rate) if is_dependent(law) else None
 
 
 def agreement(law: AnyLaw, shape: tuple[int, ...], rate: float) -> float:

@@ -32,7 +32,8 @@ class DropBlock(Normalisable):
     Ghiasi, Lin and Le, DropBlock (2018). Along axes 2 and on, of lengths L, a block has the length
     b. A place that can be covered by c blocks along one axis, and by d along the other, is kept
     with probability (1 - gamma)^(c d). It is near 1 - rate: overlaps make it larger, and near edges
-    c and d are smaller. A = a in evaluation.
+    c and d are smaller. A = a in evaluation. So E[A] = a does not hold place by place: where kept
+    elements are divided by 1 - rate, E[A] / a is `keep_by_place` over that.
 
     Args:
         unit: `element`, or the axes among 0 and 1 that share one mask: (1,) for all channels.
@@ -80,6 +81,14 @@ class DropBlock(Normalisable):
         edges = [length / (length - side + 1) if length else 1.0 for length in lengths]
         factor = math.prod(edges) if self.density == "edges" else 1.0
         return min(1.0, rate * factor / float(side) ** len(lengths))
+
+    def mean(self, rate: float) -> float:
+        """1: of a place that is kept with 1 - rate, as masks are read; see `keep_by_place`."""
+        return super().mean(rate)
+
+    def variance(self, rate: float) -> float:
+        """Of such a place."""
+        return super().variance(rate)
 
     def keep_by_place(self, lengths: tuple[int, ...], rate: float) -> NDArray[np.float64]:
         """The probability that each place is kept: (1 - gamma)^(c d)."""
@@ -139,6 +148,15 @@ class DropBlock(Normalisable):
         each = [agreement_of_bits(float(q)) for q in self.keep_by_place(lengths, rate)[grid].flat]
         masks = math.prod(sharing.draws(shape)[: sharing.first_spatial])
         return masks * math.fsum(each)
+
+    def without_moments(self, shape: tuple[int, ...], rate: float) -> str | None:
+        """Blocks cover places unequally, and n / k varies; blocks of one place do neither."""
+        low, high = self.keep_range(shape, rate)
+        if low == high and not self.normalised:
+            return None
+        to = f" to {high:.4g}" if low < high else ""
+        scaled = " and scaled by n / k of their call" if self.normalised else ""
+        return f"places of such a call are kept with probability {low:.4g}{to}{scaled}"
 
     def _starts(self, lengths: tuple[int, ...]) -> tuple[int, ...]:
         """How many places there are along each axis at which a block may start."""

@@ -127,6 +127,10 @@ class ExactCount(Normalisable):
         counts = np.array(self.counts(units, rate))
         return -groups * float(_log_choices(units, counts).min())
 
+    def without_moments(self, shape: tuple[int, ...], rate: float) -> None:  # noqa: ARG002
+        """They are: each unit is as likely to be kept."""
+        return
+
 
 def _turn(row: Mask, surplus: int, rng: np.random.Generator) -> None:
     """Drop so many of the kept units, or keep so many of the dropped ones where it is negative."""

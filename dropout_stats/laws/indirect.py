@@ -14,7 +14,7 @@ import numpy as np
 
 from dropout_stats.errors import UsageError
 from dropout_stats.laws.continuous import GaussianMultiplicative, Numbers
-from dropout_stats.laws.law import AnyLaw, TwoValued
+from dropout_stats.laws.law import OF_A_FACTOR, AnyLaw, Moments, TwoValued
 from dropout_stats.laws.reading import Array
 
 
@@ -22,10 +22,12 @@ from dropout_stats.laws.reading import Array
 class Indirect(Protocol):
     """How a target of such a law is asked, and how its answers are read.
 
-    `in_half`: whether its noise can be read in half precision, too.
+    `in_half`: whether its noise can be read in half precision, too. `moments`: how reports call
+    mean and variance of the law with a factor.
     """
 
     in_half: ClassVar[bool]
+    moments: ClassVar[Moments]
 
     def hand(self, x: Array) -> Array:
         """The input of a training pass for an input of the law with a factor."""
@@ -60,13 +62,32 @@ def is_indirect(law: AnyLaw) -> TypeGuard[Indirect]:
     return isinstance(law, Indirect)
 
 
+def moments_of(law: AnyLaw) -> Moments:
+    """What mean and variance of the multiplier of a law are."""
+    return law.moments if is_indirect(law) else OF_A_FACTOR
+
+
+@runtime_checkable
+class KeepsStandard(Protocol):
+    """A law that keeps mean 0 and variance 1 of inputs from N(0, 1), and not the mean of each."""
+
+    def of_standard(self, keep_prob: float, rate: float) -> tuple[float, float]:
+        """Mean and variance of the outputs of such inputs, of which so many are kept."""
+        ...
+
+
+def keeps_standard(law: AnyLaw) -> TypeGuard[KeepsStandard]:
+    """Whether a law is of that kind."""
+    return isinstance(law, KeepsStandard)
+
+
 @dataclass(frozen=True)
 class Alpha(TwoValued):
     """Kept units become a x + b, dropped ones a s + b; A = a in evaluation.
 
     Klambauer et al., Self-Normalizing Neural Networks (2017): s is the limit of SELU far below 0,
     and a = ((1 - rate) (1 + rate s^2))^(-1/2) and b = -a rate s keep mean 0 and variance 1 of
-    inputs that have them.
+    inputs that have them. At a given x the mean is another: a (1 - rate) x.
 
     The output less a s + b is a (x - s) or 0: two-valued dropout of x - s, whose kept factor is a.
     That is what is judged, and what the closed forms here are those of. An output of a dropped unit
@@ -81,6 +102,11 @@ class Alpha(TwoValued):
     name: ClassVar[str] = "alpha"
     in_half: ClassVar[bool] = False  # differences have too few digits
     saturated: ClassVar[float] = -1.7580993408473766
+    moments: ClassVar[Moments] = Moments(
+        "E[(A - v)/(a - s)]",
+        "Var[A]/(a - s)^2",
+        f"v is the output of a dropped unit, s = {saturated:.4g}",
+    )
     # Inputs are so much larger than that limit that what is added to them is small.
     _stretch: ClassVar[float] = 64.0
 
@@ -101,6 +127,14 @@ class Alpha(TwoValued):
     def evaluation_factor(self, rate: float) -> float:  # noqa: ARG002 - the same at every rate
         """1: the evaluation pass is the identity."""
         return 1.0
+
+    def of_standard(self, keep_prob: float, rate: float) -> tuple[float, float]:
+        """0 and 1 where the keep probability is 1 - rate."""
+        a, b = self.constants(rate)
+        dropped = a * self.saturated + b
+        mean = keep_prob * b + (1 - keep_prob) * dropped
+        square = keep_prob * (a**2 + b**2) + (1 - keep_prob) * dropped**2
+        return mean, square - mean**2
 
     def hand(self, x: Array) -> Array:
         """Stretch, and shift by s."""
@@ -156,6 +190,7 @@ class GaussianAdditive(GaussianMultiplicative):
 
     name: ClassVar[str] = "gaussian-additive"
     in_half: ClassVar[bool] = False
+    moments: ClassVar[Moments] = Moments("1 + E[A - a]", "Var[A]")
 
     std: float | None = field(default=None, kw_only=True)
 

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Literal, Protocol, TypeAlias, TypeGuard, runtime_checkable
+from typing import (
+    Any,
+    ClassVar,
+    Literal,
+    NamedTuple,
+    Protocol,
+    TypeAlias,
+    TypeGuard,
+    runtime_checkable,
+)
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,6 +94,17 @@ class AnyLaw(Protocol):
         It follows from input and output.
         """
         ...
+
+
+class Moments(NamedTuple):
+    """What mean and variance of a multiplier are, where a is the input and A the output."""
+
+    mean: str
+    variance: str
+    where: str = ""  # what their other letters are
+
+
+OF_A_FACTOR = Moments("E[A]/a", "Var[A]/a^2")
 
 
 def parameters_of(law: object) -> str:

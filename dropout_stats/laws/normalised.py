@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from dropout_stats import dtypes
 from dropout_stats.laws.inverted import Inverted
+from dropout_stats.laws.law import OF_A_FACTOR, Moments
 from dropout_stats.laws.reading import Array, kept_tolerance
 
 # Often the count, or the share, is divided by with so much added.
@@ -33,6 +34,7 @@ class Normalisable(Inverted):
     """
 
     in_half: ClassVar[bool] = True
+    moments: ClassVar[Moments] = OF_A_FACTOR
 
     normalised: bool = field(default=False, kw_only=True)
 

@@ -272,3 +272,35 @@ def test_the_command_line_judges_a_noise(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "law gaussian-multiplicative" in done.stdout
     assert "noise.marginal" in done.stdout
+
+
+@pytest.mark.parametrize("law", [*LAWS, LAPLACE, ds.laws.GaussianAdditive()], ids=str)
+def test_moments_of_noise_say_that_they_are_asymptotic(law):
+    options = {**COARSE, "rates": (0.3,), "checks": ["moments.*"]}
+    report = ds.check(ds.reference(law), **options)
+    for check in MOMENTS | {"moments.noise_mean"}:
+        assert report[check].verdict == "pass"
+        assert "asymptotically; expected" in report[check].message
+        assert "unless rare, far values carry it" in report[check].message
+
+
+@pytest.mark.parametrize("rate", [0.9, 0.999])
+def test_a_moment_of_which_draws_say_nothing_does_not_pass(rate):
+    """The shift that would have been caught is more than the variance itself."""
+    options = {**COARSE, "rates": (rate,), "checks": ["noise.*", "moments.*"]}
+    report = ds.check(ds.reference(LAWS[2]), **options)
+    assert report.verdict == "pass", str(report)
+    variance = report["moments.variance"]
+    assert variance.verdict == "not-applicable"
+    assert "more than the moment itself" in variance.message
+    assert variance.evidence.resolution is None
+    assert report["noise.marginal"].verdict == "pass"
+
+
+def test_a_pass_on_a_moment_excludes_a_shift_as_large_as_it():
+    for law in (*LAWS, LAPLACE):
+        report = ds.check(ds.reference(law), **{**COARSE, "rates": RATES}, checks=["moments.*"])
+        for result in report.results:
+            if result.verdict == "pass":
+                declared = law.variance(result.case.rate) if "var" in result.check else 1.0
+                assert result.evidence.resolution <= declared, result

@@ -330,3 +330,47 @@ def test_keep_ranges_hold_the_probability_of_each_unit(law):
     slack = 5 * math.sqrt(0.25 / calls)
     assert low - slack <= total.min()
     assert total.max() <= high + slack
+
+
+MOMENTS = ("moments.mean", "moments.noise_mean", "moments.variance")
+
+
+def test_places_of_blocks_have_no_one_mean_and_no_one_variance():
+    """Their bits are thinned to 1 - rate: what these would give is not a mean of the target."""
+    law = DropBlock(block_size=7, normalised=False)
+    options = {"shapes": [(2, 2, 21, 21)], "rates": [0.5], "resolution": 2**-5, "seed": 1}
+    report = ds.check(ds.reference(law), dtypes=["float32"], **options)
+    chances = law.keep_by_place((21, 21), 0.5)
+    assert chances[10, 10] / 0.5 == pytest.approx(0.743, abs=1e-3)
+    assert chances[0, 0] / 0.5 == pytest.approx(1.960, abs=1e-3)
+    for check in MOMENTS:
+        assert report[check].verdict == "not-applicable"
+        assert "kept with probability 0.3716 to 0.98" in report[check].message
+    assert report["rate.marginal"].verdict == "pass"
+    assert "independent bits, made of the masks" in report["rate.marginal"].message
+
+
+@pytest.mark.parametrize(
+    ("law", "verdict"),
+    [
+        (DropBlock(block_size=1, normalised=False), "pass"),
+        (DropBlock(block_size=1), "not-applicable"),
+        (ExactCount(), "pass"),
+        (ExactCount(normalised=True), "pass"),
+    ],
+    ids=str,
+)
+def test_units_that_are_as_likely_kept_have_their_moments(law, verdict):
+    report = ds.check(ds.reference(law), **QUICK, seed=1, checks=["moments.*"])
+    assert {report[check].verdict for check in MOMENTS} == {verdict}
+
+
+def test_the_sum_over_a_call_of_blocks_has_another_mean_too():
+    """docs/explanation/dependent-units.md: each mask of six places, and its probability."""
+    law, rate = DropBlock(block_size=2), 0.4
+    assert law.gamma((6,), rate) == pytest.approx(0.24)
+    for given, ratio in (([10, 1, 1, 1, 1, 1], 1.157), ([1] * 6, 0.984)):
+        x, mean = np.array(given, float), 0.0
+        for mask, chance in masks_and_chances(law, (6,), rate):
+            mean += chance * law.perform(x.reshape(1, 1, 6), mask.reshape(1, 1, 6), rate).sum()
+        assert mean / x.sum() == pytest.approx(ratio, abs=5e-4)

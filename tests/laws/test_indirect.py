@@ -158,3 +158,73 @@ def test_a_target_that_takes_any_rate_is_not_said_to_raise():
     report = ds.check(ds.Target(train=train, law=Alpha(), conventions=held), **QUICK)
     assert report["interface.invalid_rate"].verdict == "fail"
     assert "accepts the rates -0.1, 1.1, nan" in report["interface.invalid_rate"].message
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.6])
+def test_messages_on_alpha_dropout_name_the_number_that_they_print(rate):
+    options = {**QUICK, "rates": [rate], "dtypes": ["float32"], "checks": ["moments.*"]}
+    report = ds.check(ds.reference(Alpha()), **options)
+    assert "E[(A - v)/(a - s)] = " in report["moments.mean"].message
+    assert "v is the output of a dropped unit, s = -1.758" in report["moments.mean"].message
+    assert "Var[A]/(a - s)^2 = " in report["moments.variance"].message
+    noise = report["moments.noise_mean"]
+    assert noise.verdict == "pass"
+    assert "of inputs from N(0, 1) the outputs have mean" in noise.message
+    assert "expected 0 and 1 (" in noise.message
+    assert noise.evidence.low <= 0 <= noise.evidence.high
+
+
+def test_sums_over_all_masks_of_alpha_dropout_are_said_to_be_of_what_is_read():
+    target = ds.Target(
+        train=ds.reference(Alpha()).train,
+        apply=lambda x, noise, rate: x * np.where(noise, 1.1, 0).astype(x.dtype),
+        law=Alpha(),
+    )
+    options = {**QUICK, "rates": [0.6], "dtypes": ["float32"], "checks": ["moments.enumerated"]}
+    found = ds.check(target, **options)["moments.enumerated"]
+    assert found.verdict == "fail"
+    assert "E[A] of the output as it is read at index" in found.message
+
+
+def test_messages_on_noise_that_is_added_name_the_number_that_they_print():
+    options = {**QUICK, "rates": [0.6], "dtypes": ["float32"], "checks": ["moments.*"]}
+    report = ds.check(ds.reference(GaussianAdditive()), **options)
+    assert "1 + E[A - a] = " in report["moments.mean"].message
+    assert "Var[A] = " in report["moments.variance"].message
+
+
+@pytest.mark.parametrize("keep_prob", [0.0, 0.3, 0.4, 0.9, 1.0])
+def test_moments_of_standard_inputs_are_those_of_the_outputs(keep_prob):
+    """By quadrature over the inputs, for any keep probability beside the constants of a rate."""
+    law, rate = Alpha(), 0.6
+    x, weights = np.polynomial.hermite_e.hermegauss(8)
+    weights = weights / weights.sum()
+    kept, dropped = (law.perform(x, np.full(8, bit), rate) for bit in (True, False))
+    mean = weights @ (keep_prob * kept + (1 - keep_prob) * dropped)
+    square = weights @ (keep_prob * kept**2 + (1 - keep_prob) * dropped**2)
+    assert law.of_standard(keep_prob, rate) == pytest.approx((mean, square - mean**2), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict"),
+    [
+        ({"train": lambda x, rate: Alpha().perform(x, np.ones(x.shape, bool), rate)}, "fail"),
+        ({"evaluate": lambda x, rate: 2 * x}, "fail"),
+        ({"train": lambda x, rate: x}, "not-applicable"),
+    ],
+)
+def test_standard_inputs_are_not_kept_by_another_rate_or_another_evaluation(change, verdict):
+    target = replace(ds.reference(Alpha()), seed=None, vjp=None, apply=None, **change)
+    options = {**QUICK, "rates": [0.6], "dtypes": ["float32"], "checks": ["moments.*"]}
+    report = ds.check(target, **options)
+    assert report["moments.noise_mean"].verdict == verdict, str(report)
+
+
+def test_the_noise_of_a_law_whose_evaluation_is_not_its_mean_has_that_mean():
+    """No message says that a value is expected which its interval leaves out."""
+    law = ds.laws.Law("unscaled", atoms=lambda rate: {0: rate, 1: 1 - rate})
+    options = {**QUICK, "rates": [0.1], "dtypes": ["float32"], "checks": ["moments.noise_mean"]}
+    noise = ds.check(ds.reference(law), **options)["moments.noise_mean"]
+    assert noise.verdict == "pass"
+    assert "expected -0.1." in noise.message
+    assert noise.evidence.low <= -0.1 <= noise.evidence.high
