@@ -13,6 +13,7 @@ import numpy as np
 from dropout_stats import dtypes
 from dropout_stats.adapters.bridge import Bridge, wrapper_of
 from dropout_stats.conventions import Conventions
+from dropout_stats.signatures import builds_layers
 from dropout_stats.target import Target
 
 # float64 needs a global switch of JAX that an adapter has no business to throw.
@@ -34,13 +35,15 @@ def adapt(target: Any, name: str, *, wrap: str | None = None) -> Target:
             axis with a key for each part, `"checkpoint"`, or `"export"`.
 
     """
-    bridge = bridge_of(Conventions(dtypes=("float32",), max_shapes=MAX_SHAPES), wrap)
-    if isinstance(target, type):
+    bridge = bridge_of(
+        Conventions(dtypes=("float32",), max_shapes=MAX_SHAPES), wrap, framework="jax"
+    )
+    if builds_layers(target):
         return bridge.of_layer_class(target, name)
     return bridge.of_function(target, name)
 
 
-def bridge_of(conventions: Conventions, wrap: str | None = None) -> Bridge:
+def bridge_of(conventions: Conventions, wrap: str | None = None, *, framework: str) -> Bridge:
     """Return the bridge of a framework whose calls take their key, and change nothing."""
     return Bridge(
         to_native=jnp.asarray,
@@ -52,6 +55,7 @@ def bridge_of(conventions: Conventions, wrap: str | None = None) -> Bridge:
         optional_key=True,
         conventions=entered_by(wrap, conventions),
         wrapper=wrapper_of(wrap, WRAPPERS),
+        framework=framework,
     )
 
 
