@@ -82,9 +82,14 @@ def _parts_of(key: Any, number: int) -> Any:
     """A key, or seed, for each part."""
     if key is None:
         return None
-    if isinstance(key, jax.Array):
+    if _is_typed(key):
         return jax.random.split(key, number)
     return jax.random.bits(jax.random.key(key), (number,), jnp.uint32) >> 1
+
+
+def _is_typed(key: Any) -> bool:
+    """Whether it is a key and no seed: inside a compiled call both are arrays."""
+    return isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
 
 
 def _mapped(call: Any) -> Any:
@@ -116,8 +121,7 @@ def _exported(call: Any) -> Any:
         return call(x, jax.random.wrap_key_data(data) if typed else data)
 
     def run(x: Any, key: Any) -> Any:
-        typed = isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
-        data = jax.random.key_data(key) if typed else key
+        data = jax.random.key_data(key) if _is_typed(key) else key
         place = (x.shape, x.dtype)
         if place not in programs:
             programs[place] = jax.jit(export.export(jax.jit(on_data))(x, data).call)
