@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from dropout_stats.adapters.conversion import keeping_type
 from dropout_stats.adapters.rehearsal import evaluates, require
-from dropout_stats.callables import name_of, parameters_of
+from dropout_stats.callables import name_of, parameters_of, underlying
 from dropout_stats.conventions import Conventions
 from dropout_stats.errors import HarnessError, UsageError, did_you_mean
 from dropout_stats.laws import AnyLaw
@@ -49,7 +50,10 @@ def declared_law(target: Any, root: str, known: Mapping[str, AnyLaw], name: str)
         HarnessError: it is another of the framework's own.
 
     """
-    if str(target.__module__).partition(".")[0] not in (root, f"_{root}"):
+    if isinstance(target, partial):
+        _require_own(underlying(target), root, name)
+        return None
+    if not _is_of(target, root):
         return None
     if target.__name__ in known:
         return known[target.__name__]
@@ -58,6 +62,20 @@ def declared_law(target: Any, root: str, known: Mapping[str, AnyLaw], name: str)
         f"({', '.join(known)}). If one of the laws holds for it all the same, wrap it in a "
         "function (x, rate) of your own and say which (--law)"
     )
+
+
+def _is_of(target: Any, root: str) -> bool:
+    return str(getattr(target, "__module__", "")).partition(".")[0] in (root, f"_{root}")
+
+
+def _require_own(target: Any, root: str, name: str) -> None:
+    """Raise HarnessError for a class of the framework: the law assumed of others may accuse it."""
+    if isinstance(target, type) and _is_of(target, root):
+        raise HarnessError(
+            f"{name} is {root}'s {target.__name__} with arguments, which may have another law:\n"
+            f"{_how_built(f'lambda rate: {target.__name__}(...)', root)}\n"
+            "and say its law (--law)"
+        )
 
 
 def wrapper_of(wrap: str | None, known: Mapping[str, Wrapper]) -> Wrapper | None:

@@ -226,3 +226,24 @@ def test_a_class_that_takes_a_keep_probability_is_judged_by_the_printed_line():
     assert line == "target = dropout_stats.adapt(lambda rate: Block(dim=..., keep_prob=1 - rate))"
     report, text = judged(line, Block)
     assert report.verdict == "pass", text
+
+
+@pytest.mark.framework("torch")
+@pytest.mark.parametrize("layer", ["Dropout", "Dropout2d"])
+def test_arguments_of_a_released_dropout_do_not_accuse_it(layer):
+    import torch
+
+    released = getattr(torch.nn, layer)
+    with pytest.raises(ds.HarnessError, match=f"torch's {layer} with arguments") as raised:
+        ds.adapt(partial(released, inplace=False))
+    assert "lambda rate: Dropout" in str(raised.value)
+    built = ds.adapt(lambda rate: released(rate, inplace=False), framework="torch")
+    assert built.law is None
+
+
+@pytest.mark.framework("torch")
+def test_a_function_of_torch_with_arguments_is_judged_as_before():
+    import torch
+
+    report = ds.check(partial(torch.nn.functional.dropout, inplace=False), **COARSE)
+    assert report.verdict == "pass", str(report)
