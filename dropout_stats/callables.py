@@ -40,6 +40,15 @@ def parameters_of(function: Any) -> dict[str, inspect.Parameter]:
     }
 
 
+def initialised_by(target: Any) -> dict[str, inspect.Parameter]:
+    """Return the parameters of a constructor whose class would show those of its metaclass."""
+    given = target if isinstance(target, partial) else partial(target)
+    if isinstance(given.func, type):
+        layer: Any = given.func
+        given = partial(layer.__init__, None, *given.args, **given.keywords)
+    return dict(inspect.signature(given).parameters)
+
+
 def constants_of(function: Any) -> list[Any]:
     """Return the constants in the code of a function, and those inside its tuples and sets."""
     code = getattr(underlying(function), "__code__", None)

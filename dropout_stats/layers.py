@@ -90,6 +90,16 @@ class Entry:
         return self.call(x, **given)
 
 
+def build_one(build: Callable[[float], Any], name: str) -> Any:
+    """Build a layer, to look at it; HarnessError where that raises."""
+    try:
+        return build(0.5)
+    except Exception as error:
+        raise HarnessError(
+            f"the layer could not be built: {name}(0.5) raised {type(error).__name__}: {error}"
+        ) from error
+
+
 def read_layer(layer: Any) -> Entry:
     """Read how to call a layer; HarnessError where it cannot be called."""
     call = _call(layer)
@@ -162,9 +172,10 @@ class LayerCalls:
 
     def train(self, x: Any, rate: float, key: int | None = None) -> Any:
         """One training pass."""
-        if self.on_train:
-            return self.on_train(self.layer(rate), x, **_named(key))
-        return self._pass(x, rate, key, evaluation=False)
+        if self.on_train is None:
+            return self._pass(x, rate, key, evaluation=False)
+        on_train, layer = self.on_train, self.layer(rate)
+        return self._enter(rate, lambda v, k: on_train(layer, v, **_named(k)))(x, key)
 
     def evaluate(self, x: Any, rate: float) -> Any:
         """One evaluation pass."""
@@ -199,13 +210,7 @@ class LayerCalls:
 
     def abilities(self) -> Abilities:
         """What the layer can do; builds one to look."""
-        try:
-            layer = self.build(0.5)
-        except Exception as error:
-            raise HarnessError(
-                f"the layer could not be built: build(0.5) raised {type(error).__name__}: {error}\n"
-                "Say how it is built: dropout_stats.Target.from_layer(lambda rate: ...)"
-            ) from error
+        layer = build_one(self.build, "build")
         differentiate = self.on_vjp is not None or callable(getattr(layer, "backward", None))
         if self.on_train and self.on_evaluate:
             return Abilities(evaluate=True, differentiate=differentiate)
@@ -234,11 +239,17 @@ class LayerCalls:
         if key is None and self._key(entry):
             key = 0  # an evaluation pass has no use for it
         native = None if key is None or entry.key is None else self.to_key(entry.key, key)
-        if evaluation or self.wrapper is None:
-            return entry(x, evaluation=evaluation, key=native)
+        if evaluation:
+            return entry(x, evaluation=True, key=native)
+        return self._enter(rate, lambda v, k: entry(v, evaluation=False, key=k))(x, native)
+
+    def _enter(self, rate: float, call: KeyedCall) -> KeyedCall:
+        """The training pass of this rate, as it is entered."""
+        if self.wrapper is None:
+            return call
         if rate not in self._entered:
-            self._entered[rate] = self.wrapper(lambda v, k: entry(v, evaluation=False, key=k))
-        return self._entered[rate](x, native)
+            self._entered[rate] = self.wrapper(call)
+        return self._entered[rate]
 
     def _entry(self, rate: float, evaluation: bool) -> Entry:
         layer = self.layer(rate)
@@ -259,7 +270,8 @@ def _require_nothing_else(
     if needed:
         raise HarnessError(
             f"a call of {name} needs {', '.join(needed)}, and nothing says what they are; say how "
-            "it is called: dropout_stats.Target.from_layer(build, train=lambda layer, x: ...)"
+            "it is called, on NumPy arrays: "
+            "dropout_stats.Target.from_layer(build, train=lambda layer, x: ...)"
         )
 
 
@@ -270,7 +282,8 @@ def _call(layer: Any) -> Callable[..., Any]:
         return layer.forward  # type: ignore[no-any-return]  # an attribute of an unknown object
     raise HarnessError(
         f"a {type(layer).__name__} can neither be called nor has it a method `forward`; say how "
-        "it is called: dropout_stats.Target.from_layer(build, train=lambda layer, x: ...)"
+        "it is called, on NumPy arrays: "
+        "dropout_stats.Target.from_layer(build, train=lambda layer, x: ...)"
     )
 
 
@@ -303,5 +316,5 @@ def _value(mode: Mode, evaluation: bool) -> Any:
     return mode.evaluation if evaluation else mode.training
 
 
-def _named(key: int | None) -> dict[str, int]:
+def _named(key: Any) -> dict[str, Any]:
     return {} if key is None else {"key": key}

@@ -85,9 +85,24 @@ class _Bench:
     def shape(self) -> tuple[int, ...]:
         return max(self.plan.shapes, key=lambda shape: int(np.prod(shape)))
 
+    @cached_property
+    def refused(self) -> dict[str, str]:
+        """The types that are not declared and not taken, each with what was said."""
+        refused = {}
+        for dtype in self.plan.asked.dtypes or ():
+            undeclared = self.plan.conventions.leaves_out(dtype, len(self.shape))
+            if undeclared:
+                try:
+                    self.caller.train(self.input(dtype), self.rate)
+                except TargetError as error:
+                    refused[dtype] = f"it does not declare {undeclared}, and refuses them: {error}"
+        return refused
+
     @property
     def dtypes(self) -> tuple[str, ...]:
-        return self.plan.asked.dtypes or self.plan.conventions.dtypes
+        """The types to ask in: those that are asked for, or else declared."""
+        left = (dtype for dtype in self.plan.asked.dtypes or () if dtype not in self.refused)
+        return tuple(left) or self.plan.conventions.dtypes
 
     def input(self, dtype: str | None = None) -> Array:
         rng = np.random.default_rng(branch(self.plan.asked.seed, "inputs", "selftest"))
@@ -191,6 +206,8 @@ def _difference(given: Array, back: object) -> str:
 
 
 def _training(bench: _Bench) -> Iterator[Remark]:
+    for dtype, said in bench.refused.items():
+        yield Remark(f"training pass in {dtype}", f"not asked: {said}")
     for dtype in bench.dtypes:
         yield _pass(
             bench, f"training pass in {dtype}", dtype, lambda x: bench.caller.train(x, bench.rate).y

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from dropout_stats.callables import is_instance, name_of, parameters_of
+from dropout_stats.callables import is_instance, name_of, parameters_of, underlying
 from dropout_stats.conventions import RateArgument
 from dropout_stats.errors import HarnessError
 from dropout_stats.modes import FLAGS, WORDED, Mode, not_understood, read_mode
@@ -184,6 +184,23 @@ def find_input(parameters: Parameters) -> str | None:
     """Return the first parameter whose name is not one of those that mean something else."""
     meant = (*_RATE_NAMES, *_KEEP_NAMES, *_KEYS, *FLAGS, *WORDED)
     return next((name for name in parameters if name not in meant), None)
+
+
+def builds_layers(target: Any) -> bool:
+    """Whether it is a class of layers, or a function of a rate and no input, which builds them."""
+    if isinstance(underlying(target), type):
+        return True
+    try:
+        parameters = parameters_of(target)
+    except (TypeError, ValueError):
+        return False
+    return not is_instance(target) and takes_rate_alone(parameters)
+
+
+def takes_rate_alone(parameters: Parameters) -> bool:
+    """Whether there is a parameter for the rate, and none for an input."""
+    has_rate = any(name in (*_RATE_NAMES, *_KEEP_NAMES) for name in parameters)
+    return has_rate and find_input(parameters) is None
 
 
 def read_rate(owner: str, parameters: Parameters, advice: str | None = None) -> RateParameter:

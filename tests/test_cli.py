@@ -106,7 +106,7 @@ def test_inconclusive_is_three(folder):
         (("check", "mine:number"), "of the type int"),
         (("check", "mine:needs_more"), "temperature"),
         (("check", "mine:settings"), "'dropout_param' was assumed to be the drop rate"),
-        (("check", "mine:Wide"), "from_layer(lambda rate: Wide(width=..., rate=rate))"),
+        (("check", "mine:Wide"), "adapt(lambda rate: Wide(width=..., rate=rate))"),
         (("check", "mine:right", "--law", "invertd"), "Did you mean 'inverted'"),
         (("check", "mine:right", "--rates", "1.5"), "rates must be in [0, 1]"),
         (("check", "mine:right", "--rates", "a"), "comma-separated float"),

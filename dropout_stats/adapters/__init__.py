@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import shlex
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from dropout_stats.adapters import plugins
 from dropout_stats.adapters.arrays import choose
-from dropout_stats.adapters.locate import locate, spec_of
+from dropout_stats.adapters.locate import broken, locate, spec_of
+from dropout_stats.callables import underlying
 from dropout_stats.errors import HarnessError, UsageError, did_you_mean
 from dropout_stats.target import Target
 
@@ -163,8 +166,10 @@ def _adapter(framework: str) -> Any:
         )
     try:
         return importlib.import_module(f"dropout_stats.adapters.{framework}")
-    except ImportError as error:
-        missing = (error.name or framework).partition(".")[0]
+    except Exception as error:
+        missing = _missing(error)
+        if missing is None:  # it is there and broken
+            raise broken(framework, error) from error
         packages = [
             _PACKAGES.get(root, root.replace("_", "-"))
             for root in dict.fromkeys((framework, missing))  # it may stand on another framework
@@ -175,7 +180,17 @@ def _adapter(framework: str) -> Any:
         ) from error
 
 
+def _missing(error: Exception) -> str | None:
+    """The package that an import did not find; None where it raised for another reason."""
+    if not isinstance(error, ModuleNotFoundError) or error.name is None:
+        return None
+    root = error.name.partition(".")[0]
+    return root if importlib.util.find_spec(root) is None else None
+
+
 def _framework_of(target: object) -> str | None:
+    if isinstance(target, partial) and isinstance(underlying(target), type):
+        target = underlying(target)
     family = target.__mro__ if isinstance(target, type) else type(target).__mro__
     modules = [getattr(target, "__module__", None), *(base.__module__ for base in family)]
     roots = [str(module).partition(".")[0] for module in modules]

@@ -182,9 +182,9 @@ def _roots(function: FunctionType, depth: int) -> Iterator[str]:
     yield from {name.partition(".")[0] for name in names} & _ADAPTERS.keys()  # imported inside
     for value in _values(function, names):
         yield _root(value)
-        inner = underlying(value)
-        if depth and isinstance(inner, FunctionType) and _root(inner) not in _ADAPTERS:
-            yield from _roots(inner, depth - 1)
+        for inner in _functions(value) if depth else ():
+            if _root(inner) not in _ADAPTERS:
+                yield from _roots(inner, depth - 1)
 
 
 def _values(function: FunctionType, names: Iterable[str]) -> Iterator[Any]:

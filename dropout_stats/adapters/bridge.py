@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from dropout_stats.adapters.conversion import keeping_type
 from dropout_stats.adapters.rehearsal import evaluates, require
-from dropout_stats.callables import name_of, parameters_of
+from dropout_stats.callables import name_of, parameters_of, underlying
 from dropout_stats.conventions import Conventions
 from dropout_stats.errors import HarnessError, UsageError, did_you_mean
 from dropout_stats.laws import AnyLaw
@@ -48,7 +50,10 @@ def declared_law(target: Any, root: str, known: Mapping[str, AnyLaw], name: str)
         HarnessError: it is another of the framework's own.
 
     """
-    if str(target.__module__).partition(".")[0] not in (root, f"_{root}"):
+    if isinstance(target, partial):
+        _require_own(underlying(target), root, name)
+        return None
+    if not _is_of(target, root):
         return None
     if target.__name__ in known:
         return known[target.__name__]
@@ -57,6 +62,20 @@ def declared_law(target: Any, root: str, known: Mapping[str, AnyLaw], name: str)
         f"({', '.join(known)}). If one of the laws holds for it all the same, wrap it in a "
         "function (x, rate) of your own and say which (--law)"
     )
+
+
+def _is_of(target: Any, root: str) -> bool:
+    return str(getattr(target, "__module__", "")).partition(".")[0] in (root, f"_{root}")
+
+
+def _require_own(target: Any, root: str, name: str) -> None:
+    """Raise HarnessError for a class of the framework: the law assumed of others may accuse it."""
+    if isinstance(target, type) and _is_of(target, root):
+        raise HarnessError(
+            f"{name} is {root}'s {target.__name__} with arguments, which may have another law:\n"
+            f"{_how_built(f'lambda rate: {target.__name__}(...)', root)}\n"
+            "and say its law (--law)"
+        )
 
 
 def wrapper_of(wrap: str | None, known: Mapping[str, Wrapper]) -> Wrapper | None:
@@ -74,7 +93,7 @@ def wrapper_of(wrap: str | None, known: Mapping[str, Wrapper]) -> Wrapper | None
     return known[wrap] if wrap else None
 
 
-class _Constructor(NamedTuple):
+class Constructor(NamedTuple):
     """The parameters of a constructor that are filled."""
 
     rate: RateParameter
@@ -100,6 +119,7 @@ class Bridge:
         conventions: what every target of the framework shares.
         optional_key: whether a call gets its randomness even where that has a default.
         wrapper: what training passes are entered through, such as a compiler; None: nothing.
+        framework: the name of the adapter, for messages; None where the arrays are to be chosen.
 
     """
 
@@ -114,6 +134,11 @@ class Bridge:
     conventions: Conventions = field(default_factory=Conventions)
     optional_key: bool = False
     wrapper: Wrapper | None = None
+    framework: str | None = None
+    _given: Callable[[Array], Any] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_given", keeping_type(self.to_native, self.to_numpy))
 
     def of_function(
         self,
@@ -155,31 +180,35 @@ class Bridge:
         *,
         law: AnyLaw | None = None,
         notes: tuple[str, ...] = (),
+        filled: tuple[str, ...] = (),
         **calls: Callable[..., Any],
     ) -> Target:
-        """Make a target of a class whose constructor takes the rate.
+        """Make a target of a class whose constructor takes the rate, or of what builds layers.
 
         Args:
-            layer: the class.
+            layer: the class, or `build(rate) -> layer`.
             name: how reports call it.
             law: the law it declares.
             notes: what was assumed already.
+            filled: parameters of the constructor that are filled already, for messages.
             **calls: `train`, `evaluate`, `vjp`, `evaluate_vjp` of `Target.from_layer`, on native
                 arrays; `operations(layer, x)`, where a call cannot be traced as it is; and `switch`
                 of `LayerCalls`.
 
         """
-        constructor = _read_constructor(layer, name)
+        constructor = read_constructor(layer, name, self.framework, filled)
         conventions, notes = self._declare(constructor.rate, notes)
         made = self._layers(layer, constructor, calls)
-        can = _abilities(made, name, _doubts(constructor.rate) + self._key_doubts(constructor.key))
+        doubts = _doubts(constructor.rate) + self._key_doubts(constructor.key)
+        advice = _how_built(f"lambda rate: {_shown(layer)}(...)", self.framework)
+        can = _abilities(made, name, doubts, advice)
         if constructor.key:
             conventions = replace(conventions, randomness="owned")
         if can.key:
             conventions = replace(conventions, randomness="key")
         target = Target(
-            train=lambda x, rate, **key: self.to_numpy(made.train(self.to_native(x), rate, **key)),
-            evaluate=(lambda x, rate: self.to_numpy(made.evaluate(self.to_native(x), rate)))
+            train=lambda x, rate, **key: self.to_numpy(made.train(self._given(x), rate, **key)),
+            evaluate=(lambda x, rate: self.to_numpy(made.evaluate(self._given(x), rate)))
             if can.evaluate
             else None,
             vjp=self._layer_vjp(made) if self.vjp or can.differentiate else None,
@@ -210,7 +239,7 @@ class Bridge:
     def _layers(
         self,
         layer: Callable[..., Any],
-        constructor: _Constructor,
+        constructor: Constructor,
         calls: dict[str, Callable[..., Any]],
     ) -> LayerCalls:
         rate, key = constructor
@@ -242,10 +271,10 @@ class Bridge:
         def vjp(x: Array, dy: Array, rate: float, **key: Any) -> tuple[Any, Any]:
             if self.vjp and not made.on_vjp:
                 y, dx = self.vjp(
-                    lambda v: made.train(v, rate, **key), self.to_native(x), self.to_native(dy)
+                    lambda v: made.train(v, rate, **key), self._given(x), self.to_native(dy)
                 )
             else:
-                y, dx = made.vjp(self.to_native(x), self.to_native(dy), rate, **key)
+                y, dx = made.vjp(self._given(x), self.to_native(dy), rate, **key)
             return self.to_numpy(y), self.to_numpy(dx)
 
         return vjp
@@ -254,10 +283,10 @@ class Bridge:
         def evaluate_vjp(x: Array, dy: Array, rate: float) -> tuple[Any, Any]:
             if self.vjp and not made.on_evaluate_vjp:
                 y, dx = self.vjp(
-                    lambda v: made.evaluate(v, rate), self.to_native(x), self.to_native(dy)
+                    lambda v: made.evaluate(v, rate), self._given(x), self.to_native(dy)
                 )
             else:
-                y, dx = made.evaluate_vjp(self.to_native(x), self.to_native(dy), rate)
+                y, dx = made.evaluate_vjp(self._given(x), self.to_native(dy), rate)
             return self.to_numpy(y), self.to_numpy(dx)
 
         return evaluate_vjp
@@ -283,7 +312,7 @@ class Bridge:
 
     def _train_numpy(self, calls: FunctionCalls) -> Callable[..., Any]:
         def train(x: Array, rate: float, key: int = 0) -> Any:
-            return self.to_numpy(self._train(calls, rate, key)(self.to_native(x)))
+            return self.to_numpy(self._train(calls, rate, key)(self._given(x)))
 
         return train
 
@@ -297,7 +326,7 @@ class Bridge:
 
         def peers(x: Array, rate: float, count: int, key: int = 0) -> Any:
             keys = np.random.SeedSequence(key).generate_state(count) >> np.uint32(1)
-            mapped = lanes(lambda v, k: train(v, rate, k), self.to_native(x), keys.tolist())
+            mapped = lanes(lambda v, k: train(v, rate, k), self._given(x), keys.tolist())
             return self.to_numpy(mapped)
 
         return peers
@@ -308,7 +337,7 @@ class Bridge:
             return None
 
         def operations(x: Array, rate: float) -> Sequence[str]:
-            given = self.to_native(x)
+            given = self._given(x)
             evaluate(given, rate)  # a layer that is built inside a trace would keep parts of it
             return trace(lambda v: evaluate(v, rate), given)
 
@@ -320,7 +349,7 @@ class Bridge:
         own = calls.get("operations")
         if own is None:
             return self._operations(made.evaluate)
-        return lambda x, rate: own(made.layer(rate), self.to_native(x))
+        return lambda x, rate: own(made.layer(rate), self._given(x))
 
     def _evaluate_native(self, calls: FunctionCalls) -> Callable[[Any, float], Any]:
         native = self.to_key(calls.key, 0) if calls.key else None
@@ -328,13 +357,13 @@ class Bridge:
 
     def _evaluate(self, calls: FunctionCalls) -> Callable[..., Any]:
         evaluate = self._evaluate_native(calls)
-        return lambda x, rate: self.to_numpy(evaluate(self.to_native(x), rate))
+        return lambda x, rate: self.to_numpy(evaluate(self._given(x), rate))
 
     def _vjp(self, calls: FunctionCalls) -> Callable[..., Any]:
         def vjp(x: Array, dy: Array, rate: float, key: int = 0) -> tuple[Any, Any]:
             if self.vjp is None:
                 raise HarnessError("the bridge has no gradient")
-            y, dx = self.vjp(self._train(calls, rate, key), self.to_native(x), self.to_native(dy))
+            y, dx = self.vjp(self._train(calls, rate, key), self._given(x), self.to_native(dy))
             return self.to_numpy(y), self.to_numpy(dx)
 
         return vjp
@@ -346,18 +375,30 @@ class Bridge:
             if self.vjp is None:
                 raise HarnessError("the bridge has no gradient")
             y, dx = self.vjp(
-                lambda v: calls.evaluate(v, rate, native), self.to_native(x), self.to_native(dy)
+                lambda v: calls.evaluate(v, rate, native), self._given(x), self.to_native(dy)
             )
             return self.to_numpy(y), self.to_numpy(dx)
 
         return evaluate_vjp
 
 
-def _read_constructor(layer: Callable[..., Any], name: str) -> _Constructor:
-    parameters = parameters_of(layer)
-    made = "Say how it is built, and judge that:\n    target = dropout_stats.Target.from_layer"
-    shown = name_of(layer)
-    rate = read_rate(name, parameters, f"{made}(lambda rate: {shown}(...))")
+def read_constructor(
+    layer: Callable[..., Any], name: str, framework: str | None, filled: tuple[str, ...] = ()
+) -> Constructor:
+    """Read the constructor of a layer.
+
+    Args:
+        layer: the class, or a function that builds layers.
+        name: how reports call it.
+        framework: the adapter that judges it; None: that of the arrays that it takes.
+        filled: parameters beside those that are shown, which the adapter fills.
+
+    Raises:
+        HarnessError: it needs more than is known; the message has the lines that give it.
+
+    """
+    parameters, shown = parameters_of(layer), _shown(layer)
+    rate = read_rate(name, parameters, _how_built(f"lambda rate: {shown}(...)", framework))
     key = read_key(parameters)
     missing = [
         p.name
@@ -365,20 +406,38 @@ def _read_constructor(layer: Callable[..., Any], name: str) -> _Constructor:
         if p.default is p.empty and p.name not in (rate.name, key)
     ]
     if missing:
-        given = ", ".join(f"{n}=..." for n in (*missing, *((key,) if key else ())))
+        keys = (*filled, *((key,) if key else ()))
+        number = "1 - rate" if rate.argument == "keep_prob" else "rate"
+        given = [*(f"{n}=..." for n in missing), *(f"{n}={n}" for n in keys)]
+        call = f"{shown}({', '.join((*given, f'{rate.name}={number}'))})"
+        build = f"lambda {', '.join(('rate', *keys))}: {call}"
         raise HarnessError(
             f"{name} cannot be built from a rate alone: it needs {', '.join(missing)}.\n"
-            f"{made}(lambda rate: {shown}({given}, {rate.name}=rate))"
+            f"{_how_built(build, framework)}"
         )
-    return _Constructor(rate, key)
+    return Constructor(rate, key)
 
 
-def _abilities(made: LayerCalls, name: str, doubts: list[str]) -> Abilities:
+def _shown(layer: Callable[..., Any]) -> str:
+    """The name by which the code that defines a class has it."""
+    return name_of(layer).rpartition("<locals>.")[2]
+
+
+def _how_built(build: str, framework: str | None) -> str:
+    """The lines that judge a layer by saying how it is built, on the arrays that it takes."""
+    chosen = f', framework="{framework}"' if framework else ""
+    return (
+        f"Say how it is built, and judge that:\n    target = dropout_stats.adapt({build}{chosen})"
+    )
+
+
+def _abilities(made: LayerCalls, name: str, doubts: list[str], advice: str) -> Abilities:
     try:
         return made.abilities()
     except HarnessError as error:
         assumed = f"\nPerhaps it wants to be built otherwise: {'; '.join(doubts)}" if doubts else ""
-        raise HarnessError(f"{name}: {error}{assumed}") from error.__cause__
+        built = f"\n{advice}" if error.__cause__ else ""
+        raise HarnessError(f"{name}: {error}{assumed}{built}") from error.__cause__
 
 
 def _doubts(rate: RateParameter) -> list[str]:

@@ -14,7 +14,7 @@ from dropout_stats.adapters.bridge import declared_law
 from dropout_stats.adapters.rehearsal import first_output
 from dropout_stats.callables import parameters_of
 from dropout_stats.conventions import Conventions
-from dropout_stats.errors import HarnessError
+from dropout_stats.errors import HarnessError, UsageError
 from dropout_stats.laws import AnyLaw, Inverted
 from dropout_stats.modes import Mode, read_mode
 from dropout_stats.target import Target
@@ -33,31 +33,33 @@ _WEIGHTS = replace(
 )
 
 
-def adapt_layer(target: Any, name: str) -> Target:
-    """Adapt a class of modules without parameters."""
+def adapt_layer(target: Any, kind: Any, name: str, wrap: str | None) -> Target:
+    """Adapt modules without parameters.
+
+    Args:
+        target: their class, or a function that builds them of a rate.
+        kind: their class.
+        name: how reports call it.
+        wrap: what training passes are entered through, as for functions on JAX arrays.
+
+    """
     law = declared_law(target, "flax", LAWS, name)
     if law:
-        return shared.bridge_of(CONVENTIONS).of_function(_dropout(target), name, law=law)
-    mode = read_mode(name, parameters_of(target.__call__), target.__call__)
+        bridge = shared.bridge_of(CONVENTIONS, wrap, framework="flax")
+        return bridge.of_function(_dropout(target), name, law=law)
+    mode = read_mode(name, parameters_of(kind.__call__), kind.__call__)
     if mode is None:
         raise HarnessError(
             f"the call of {name} has no parameter such as deterministic or train, so nothing "
             "selects the pass. Wrap it in a function, and judge that:\n"
             "    def dropout(x, rate, key, deterministic):\n"
-            f"        layer = {target.__name__}(rate, ...)\n"
+            f"        layer = {kind.__name__}(rate, ...)\n"
             "        return layer.apply({}, x, rngs={'dropout': key})"
         )
     undeclared = Conventions(dtypes=("float32",), randomness="key", max_shapes=shared.MAX_SHAPES)
     train, evaluate = _applied(mode, mode.training), _applied(mode, mode.evaluation)
-    made = shared.bridge_of(undeclared).of_layer_class(
-        target,
-        name,
-        train=train,
-        evaluate=evaluate,
-        vjp=lambda layer, x, dy, key: shared.vjp(lambda v: train(layer, v, key), x, dy),
-        evaluate_vjp=lambda layer, x, dy: shared.vjp(lambda v: evaluate(layer, v), x, dy),
-        operations=lambda layer, x: shared.operations(lambda v: evaluate(layer, v), x),
-    )
+    bridge = shared.bridge_of(undeclared, wrap, framework="flax")
+    made = bridge.of_layer_class(target, name, train=train, evaluate=evaluate)
     try:
         first_output(made)
     except FlaxError as error:
@@ -68,10 +70,13 @@ def adapt_layer(target: Any, name: str) -> Target:
     return made
 
 
-def adapt_attention(target: Any, name: str) -> Target:
+def adapt_attention(target: Any, name: str, wrap: str | None) -> Target:
     """Adapt the function that returns the weights of an attention, dropped."""
     law = declared_law(target, "flax", LAWS, name)
-    return shared.bridge_of(_WEIGHTS).of_function(_weights(target), name, law=law)
+    if wrap:
+        raise UsageError(f"{name} is read out as it is: wrap= does not apply")
+    bridge = shared.bridge_of(_WEIGHTS, framework="flax")
+    return bridge.of_function(_weights(target), name, law=law)
 
 
 def _dropout(layer: Any) -> Any:

@@ -15,8 +15,15 @@ LAWS: dict[str, AnyLaw] = {"dropout": Inverted()}
 CONVENTIONS = replace(shared.CONVENTIONS, rate_domain="[0, 1)")
 
 
-def adapt(target: Any, name: str) -> Target:
-    """Adapt `haiku.dropout`."""
+def adapt(target: Any, name: str, *, wrap: str | None = None) -> Target:
+    """Adapt `haiku.dropout`.
+
+    Args:
+        target: the function.
+        name: how reports call it.
+        wrap: what training passes are entered through, as for functions on JAX arrays.
+
+    """
     law = None if isinstance(target, type) else declared_law(target, "haiku", LAWS, name)
     if law is None:
         raise HarnessError(
@@ -25,4 +32,5 @@ def adapt(target: Any, name: str) -> Target:
             "        apply = haiku.transform(lambda x: ...).apply\n"
             "        return apply({}, key, x)"
         )
-    return shared.bridge_of(CONVENTIONS).of_function(target, name, law=law)
+    bridge = shared.bridge_of(CONVENTIONS, wrap, framework="haiku")
+    return bridge.of_function(target, name, law=law)

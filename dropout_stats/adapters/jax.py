@@ -13,6 +13,7 @@ import numpy as np
 from dropout_stats import dtypes
 from dropout_stats.adapters.bridge import Bridge, wrapper_of
 from dropout_stats.conventions import Conventions
+from dropout_stats.signatures import builds_layers
 from dropout_stats.target import Target
 
 # float64 needs a global switch of JAX that an adapter has no business to throw.
@@ -34,13 +35,15 @@ def adapt(target: Any, name: str, *, wrap: str | None = None) -> Target:
             axis with a key for each part, `"checkpoint"`, or `"export"`.
 
     """
-    bridge = bridge_of(Conventions(dtypes=("float32",), max_shapes=MAX_SHAPES), wrap)
-    if isinstance(target, type):
+    bridge = bridge_of(
+        Conventions(dtypes=("float32",), max_shapes=MAX_SHAPES), wrap, framework="jax"
+    )
+    if builds_layers(target):
         return bridge.of_layer_class(target, name)
     return bridge.of_function(target, name)
 
 
-def bridge_of(conventions: Conventions, wrap: str | None = None) -> Bridge:
+def bridge_of(conventions: Conventions, wrap: str | None = None, *, framework: str) -> Bridge:
     """Return the bridge of a framework whose calls take their key, and change nothing."""
     return Bridge(
         to_native=jnp.asarray,
@@ -52,6 +55,7 @@ def bridge_of(conventions: Conventions, wrap: str | None = None) -> Bridge:
         optional_key=True,
         conventions=entered_by(wrap, conventions),
         wrapper=wrapper_of(wrap, WRAPPERS),
+        framework=framework,
     )
 
 
@@ -78,9 +82,14 @@ def _parts_of(key: Any, number: int) -> Any:
     """A key, or seed, for each part."""
     if key is None:
         return None
-    if isinstance(key, jax.Array):
+    if _is_typed(key):
         return jax.random.split(key, number)
     return jax.random.bits(jax.random.key(key), (number,), jnp.uint32) >> 1
+
+
+def _is_typed(key: Any) -> bool:
+    """Whether it is a key and no seed: inside a compiled call both are arrays."""
+    return isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
 
 
 def _mapped(call: Any) -> Any:
@@ -112,8 +121,7 @@ def _exported(call: Any) -> Any:
         return call(x, jax.random.wrap_key_data(data) if typed else data)
 
     def run(x: Any, key: Any) -> Any:
-        typed = isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
-        data = jax.random.key_data(key) if typed else key
+        data = jax.random.key_data(key) if _is_typed(key) else key
         place = (x.shape, x.dtype)
         if place not in programs:
             programs[place] = jax.jit(export.export(jax.jit(on_data))(x, data).call)

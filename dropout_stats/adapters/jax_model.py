@@ -16,11 +16,12 @@ import jax
 import jax.numpy as jnp
 
 from dropout_stats.adapters import jax as shared
+from dropout_stats.adapters.conversion import keeping_type
 from dropout_stats.adapters.listening import Arrays, Heard, hear
 from dropout_stats.laws import Inverted
 
 ARRAYS = Arrays(
-    to_native=jnp.asarray,
+    to_native=keeping_type(jnp.asarray, shared.to_numpy),
     to_numpy=shared.to_numpy,
     vjp=shared.vjp,
     dtype=lambda x: str(x.dtype),

@@ -11,10 +11,11 @@ import keras
 
 from dropout_stats import dtypes
 from dropout_stats.adapters.bridge import Bridge, declared_law
-from dropout_stats.callables import parameters_of
+from dropout_stats.callables import name_of, parameters_of
 from dropout_stats.conventions import Conventions, InvalidRates, RateDomain
 from dropout_stats.errors import HarnessError
 from dropout_stats.laws import Alpha, AnyLaw, GaussianMultiplicative, Inverted
+from dropout_stats.signatures import builds_layers
 from dropout_stats.target import Target
 
 _FEATURE_MAP = Inverted(unit="channel-last")
@@ -84,8 +85,9 @@ def adapt(target: Any, name: str) -> Target:
         optional_key=True,
         seed=keras.utils.set_random_seed,
         conventions=_conventions(target.__name__ if law else None, backend),
+        framework="keras",
     )
-    if not isinstance(target, type):
+    if not builds_layers(target):
         return bridge.of_function(target, name, law=law)
     return bridge.of_layer_class(
         _by_dtype(target, channels_last=law == _FEATURE_MAP),
@@ -217,5 +219,5 @@ def _by_dtype(layer: Any, *, channels_last: bool) -> Any:
             if name != "dtype" and name not in fixed
         ]
     )
-    build.__qualname__ = layer.__qualname__
+    build.__qualname__ = name_of(layer)
     return build

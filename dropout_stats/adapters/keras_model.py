@@ -10,6 +10,7 @@ from typing import Any, cast
 import keras
 import numpy as np
 
+from dropout_stats.adapters.conversion import keeping_type
 from dropout_stats.adapters.keras import LAWS, backend_of_user
 from dropout_stats.adapters.listening import Arrays, Heard, hear, look_into
 from dropout_stats.adapters.looking import Inside, by_mode
@@ -190,7 +191,7 @@ def _arrays() -> Arrays:
     """The tensors of the backend, and how its compiled parts run as they are written."""
     below = backend_of_user()
     arrays = Arrays(
-        below.to_native,
+        keeping_type(below.to_native, below.to_numpy),
         below.to_numpy,
         below.vjp,
         dtype=lambda x: str(keras.backend.standardize_dtype(x.dtype)),

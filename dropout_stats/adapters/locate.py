@@ -89,7 +89,7 @@ def _module(name: str) -> ModuleType:
             f"(pip install {missing.partition('.')[0]})"
         ) from error
     except (Exception, SystemExit) as error:
-        raise _broken(name, error) from error
+        raise broken(name, error) from error
 
 
 def _file(path: Path) -> ModuleType:
@@ -107,11 +107,12 @@ def _file(path: Path) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
-        raise _broken(str(path), error) from error
+        raise broken(str(path), error) from error
     return module
 
 
-def _broken(name: str, error: BaseException) -> HarnessError:
+def broken(name: str, error: BaseException) -> HarnessError:
+    """What to say of something whose import raised."""
     return HarnessError(
         f"importing {name!r} raised {type(error).__name__}: {error}\n"
         "Repair the import first: nothing has been said about the dropout yet"

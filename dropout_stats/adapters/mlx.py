@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +15,7 @@ from dropout_stats.conventions import Conventions
 from dropout_stats.errors import HarnessError
 from dropout_stats.laws import AnyLaw, Inverted
 from dropout_stats.laws.reading import Array
+from dropout_stats.signatures import builds_layers
 from dropout_stats.target import Target
 
 LAWS: dict[str, AnyLaw] = {
@@ -49,8 +49,9 @@ def adapt(target: Any, name: str) -> Target:
         seed=mx.random.seed,
         state=_state,
         conventions=declared,
+        framework="mlx",
     )
-    if inspect.isclass(target):
+    if builds_layers(target):
         return bridge.of_layer_class(target, name, law=law)
     return bridge.of_function(target, name, law=law)
 

@@ -15,6 +15,7 @@ from dropout_stats.conventions import Conventions
 from dropout_stats.errors import HarnessError, UsageError, did_you_mean
 from dropout_stats.laws import Alpha, AnyLaw, Inverted, TestScaled
 from dropout_stats.laws.reading import Array
+from dropout_stats.signatures import builds_layers
 from dropout_stats.target import Target
 
 _CHANNEL = Inverted(unit="channel")
@@ -65,8 +66,9 @@ def adapt(target: Any, name: str, *, mode: str | None = None) -> Target:
         vjp=_vjp,
         seed=paddle.seed,
         conventions=conventions,
+        framework="paddle",
     )
-    if isinstance(target, type) or isinstance(getattr(target, "func", None), type):
+    if builds_layers(target):
         return bridge.of_layer_class(target, name, law=law)
     return bridge.of_function(target, name, law=law)
 

@@ -59,6 +59,7 @@ def adapt(target: Any, name: str, *, jit_compile: bool = False) -> Target:
         seed=tf.random.set_seed,
         conventions=conventions,
         wrapper=_compiled if jit_compile else None,
+        framework="tensorflow",
     )
     return bridge.of_function(target, name, law=law)
 

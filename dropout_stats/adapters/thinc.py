@@ -37,6 +37,7 @@ def adapt(target: Any, name: str) -> Target:
     bridge = Bridge(
         seed=thinc.api.fix_random_seed,
         conventions=CONVENTIONS if law else undeclared,
+        framework="thinc",
     )
     return bridge.of_layer_class(
         target,

@@ -17,6 +17,7 @@ from dropout_stats.conventions import Conventions
 from dropout_stats.errors import HarnessError
 from dropout_stats.laws import AnyLaw, Inverted
 from dropout_stats.laws.reading import Array
+from dropout_stats.signatures import builds_layers
 from dropout_stats.target import Target
 
 LAWS: dict[str, AnyLaw] = {"dropout": Inverted()}
@@ -45,8 +46,9 @@ def adapt(target: Any, name: str) -> Target:
         vjp=_vjp,
         seed=Tensor.manual_seed,
         conventions=CONVENTIONS if law else _UNDECLARED,
+        framework="tinygrad",
     )
-    if isinstance(target, type):
+    if builds_layers(target):
         return _in_both_modes(bridge.of_layer_class(target, name), heeds=True)
     made = bridge.of_function(target, name, law=law)
     return _in_both_modes(made, heeds=law is not None or _looks_at_mode(made))

@@ -15,11 +15,11 @@ from dropout_stats import dtypes
 from dropout_stats.adapters.bridge import Bridge, declared_law, wrapper_of
 from dropout_stats.adapters.torch_layers import ReadOut, read_out_of
 from dropout_stats.adapters.torch_packages import Declared, declared, filled
-from dropout_stats.callables import underlying
 from dropout_stats.conventions import Conventions
 from dropout_stats.errors import HarnessError, UsageError, did_you_mean
 from dropout_stats.laws import Alpha, AnyLaw, Inverted
 from dropout_stats.laws.reading import Array
+from dropout_stats.signatures import builds_layers
 from dropout_stats.target import Target
 
 _CONVENTIONS = Conventions(
@@ -104,7 +104,7 @@ def adapt(
         bridge = replace(bridge, lanes=None)  # vmap refuses noise that is drawn in place
     if isinstance(target, type) and issubclass(target, torch.autograd.Function):
         target = _applied(target)
-    if not isinstance(underlying(target), type):
+    if not builds_layers(target):
         target = _compiled(target, _backend(compile)) if compile else target
         return bridge.of_function(target, name, law=law)
     target = _compiled_layers(target, _backend(compile)) if compile else target
@@ -273,6 +273,7 @@ def _bridge(device: str, conventions: Conventions, *, lanes: bool = True) -> Bri
         lanes=_lanes if lanes else None,
         operations=operations if lanes else None,
         conventions=conventions,
+        framework="torch",
     )
 
 

@@ -294,3 +294,33 @@ def test_a_framework_that_is_not_installed_is_named_with_the_line_that_installs_
         ds.check(spec)
     assert str(raised.value).endswith(line)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        (
+            "raise ImportError('libmlx.so: cannot open shared object file', name='core')",
+            "libmlx.so",
+        ),
+        ("import mlx.no_such_part", "No module named 'mlx.no_such_part'"),
+        ("raise OSError('libgomp.so.1: cannot open shared object file')", "libgomp.so.1"),
+    ],
+)
+def test_a_framework_that_is_installed_and_broken_is_not_to_be_installed(
+    code, error, tmp_path, monkeypatch
+):
+    (tmp_path / "mlx").mkdir()
+    (tmp_path / "mlx" / "__init__.py").write_text("")
+    (tmp_path / "mlx" / "core.py").write_text(f"{code}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    for module in [m for m in sys.modules if m.partition(".")[0] == "mlx"]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.delitem(sys.modules, "dropout_stats.adapters.mlx", raising=False)
+    with pytest.raises(ds.HarnessError) as raised:
+        ds.check("mlx.nn:Dropout")
+    assert "pip install" not in str(raised.value)
+    assert "importing 'mlx' raised" in str(raised.value)
+    assert error in str(raised.value)
+    for module in [m for m in sys.modules if m.partition(".")[0] == "mlx"]:
+        del sys.modules[module]

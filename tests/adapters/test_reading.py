@@ -50,9 +50,11 @@ def test_the_input_need_not_be_the_first_parameter(target):
 
 def test_without_an_input_there_is_nothing_to_judge():
     with pytest.raises(ds.HarnessError, match="no positional parameter for its input"):
-        ds.check(lambda rate, key: None)
+        ds.check(lambda key: None)
     with pytest.raises(ds.HarnessError, match="no positional parameter for its input"):
         ds.check(lambda *, x, rate: x)
+    with pytest.raises(ds.HarnessError, match="a NoneType can neither be called"):
+        ds.check(lambda rate, key: None)
 
 
 # The pass, where it is a word
@@ -258,7 +260,7 @@ def test_what_else_a_constructor_needs_is_asked_for():
         def __init__(self, width, rate, rng):
             pass
 
-    built = re.escape("Wide(width=..., rng=..., rate=rate)")
+    built = re.escape("lambda rate, rng: Wide(width=..., rng=rng, rate=rate)")
     with pytest.raises(ds.HarnessError, match=built):
         ds.check(Wide)
 
@@ -286,7 +288,9 @@ def test_what_else_a_constructor_needs_is_asked_for():
     class Ratless:
         pass
 
-    with pytest.raises(ds.HarnessError, match=r"no parameter for the rate(.|\n)*from_layer"):
+    with pytest.raises(
+        ds.HarnessError, match=r"no parameter for the rate(.|\n)*adapt\(lambda rate: Ratless"
+    ):
         ds.check(Ratless)
 
 

@@ -203,6 +203,77 @@ def test_a_layer_of_equinox_is_judged_through_a_wrapper(wrap):
     assert report.verdict == "pass", str(report)
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param("flax.nnx:Dropout", marks=pytest.mark.framework("flax")),
+        pytest.param("flax.linen:Dropout", marks=pytest.mark.framework("flax")),
+        pytest.param("haiku:dropout", marks=pytest.mark.framework("haiku")),
+        pytest.param("penzai.nn.dropout:StochasticDropout", marks=pytest.mark.framework("penzai")),
+    ],
+)
+@pytest.mark.parametrize("wrap", ["jit", "vmap", "scan", "checkpoint"])
+def test_a_released_dropout_on_jax_is_judged_through_a_wrapper(spec, wrap):
+    target = ds.adapt(spec, wrap=wrap)
+    report, _ = judge(target, dtypes=["float32"], rates=(0.3,), checks=THROUGH, conventions=FEW)
+    assert report.verdict == "pass", str(report)
+    passed = {result.check for result in report.results if result.verdict == "pass"}
+    assert passed >= {"gradient.same_noise", "dependence.axes", "calls.repeated_mask"}
+
+
+@pytest.mark.framework("flax")
+@pytest.mark.parametrize("wrap", ["jit", "vmap", "export"])
+def test_a_users_own_linen_module_is_judged_through_a_wrapper(wrap):
+    from flax import linen
+
+    class Layer(linen.Module):
+        rate: float
+
+        @linen.compact
+        def __call__(self, x, train: bool):
+            return linen.Dropout(self.rate, deterministic=not train)(x)
+
+    target = ds.adapt(Layer, wrap=wrap)
+    report, _ = judge(target, rates=(0.3,), checks=THROUGH, conventions=KEYED)
+    assert report.verdict == "pass", str(report)
+
+
+@pytest.mark.framework("flax")
+def test_a_mask_that_is_baked_into_a_compiled_module_is_caught():
+    import jax
+    from flax import linen, nnx
+
+    class BakedLinen(linen.Module):
+        rate: float
+
+        def __call__(self, x, train: bool):
+            kept = jax.numpy.asarray(np.random.default_rng().random(x.shape) >= self.rate)
+            return jax.numpy.where(kept, x / (1 - self.rate), 0) if train else x
+
+    class BakedNnx(nnx.Module):
+        def __init__(self, rate):
+            self.layer = BakedLinen(rate)
+            self.training = True
+
+        def __call__(self, x):
+            return self.layer(x, self.training)
+
+    few = {"rates": (0.3,), "checks": ["rate.*", "calls.*"], "conventions": FEW}
+    for baked in (BakedLinen, BakedNnx):
+        _, failed = judge(baked, **few)
+        assert "calls.repeated_mask" not in failed
+        report, failed = judge(ds.adapt(baked, wrap="jit"), **few)
+        assert "calls.repeated_mask" in failed, str(report)
+
+
+@pytest.mark.framework("flax")
+def test_what_flax_cannot_be_entered_through_is_refused():
+    with pytest.raises(ds.UsageError, match=r"jit, vmap, scan, checkpoint.*got 'export'"):
+        ds.adapt("flax.nnx:Dropout", wrap="export")
+    with pytest.raises(ds.UsageError, match="read out as it is"):
+        ds.adapt("flax.linen:dot_product_attention_weights", wrap="jit")
+
+
 @pytest.mark.framework("torch")
 def test_a_wrapper_that_an_adapter_cannot_enter_is_refused():
     with pytest.raises(ds.UsageError, match=r"checkpoint, vmap, export.*got 'jit'"):
