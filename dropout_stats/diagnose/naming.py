@@ -7,9 +7,17 @@ from dropout_stats.diagnose.cause import Cause, matches
 from dropout_stats.diagnose.causes import COUNT, FACTORS, OTHERS, TORN
 from dropout_stats.diagnose.contexts import CONTEXTS, COUNTED, DRIFT, REPEATED
 from dropout_stats.diagnose.failures import Failures
+from dropout_stats.results import Symptom
 
 # Their estimate is the share of units that copy another.
 _COPIES = ("dependence.lag", "dependence.all_lags", "dependence.axes")
+# Of kept values that are no multiples of their inputs by one factor.
+_UNSCALED: tuple[Symptom, ...] = (
+    "no common factor",
+    "off by rounding",
+    "the kept value of another unit",
+    "NaN",
+)
 _BY_DRAWS = (
     *("rate.marginal", "moments.*", "noise.*", "randomness.*", "dependence.*", "calls.*"),
     *("structure.*", "precision.*"),
@@ -69,7 +77,8 @@ def _explained_by_exact(failures: Failures) -> set[str]:
         gone.add("gradient.forward")
         if failures.look("support.kept_value", ["no common factor"]):
             gone.add("gradient.linear")
-        if failures.estimates(["limits.rate_zero"]) == {0.0}:
+        scaled = not (blames_draws(failures) or failures.look("support.kept_value", _UNSCALED))
+        if scaled and failures.estimates(["limits.rate_zero"]) == {0.0}:
             gone.add("limits.rate_zero")  # nothing was dropped there, only scaled
     if any(failures.in_usual_calls(c) for c in ("support.kept_value", "rate.marginal")):
         # Then generated calls are wrong as well.
