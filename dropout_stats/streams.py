@@ -11,13 +11,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from dropout_stats import checks, dtypes
+from dropout_stats import checks
 from dropout_stats.checks.check import StreamKind
 from dropout_stats.checks.context import Place, plan_tests
 from dropout_stats.checks.dispersion import row_length
 from dropout_stats.checks.nonlinear import ID as NONLINEAR
 from dropout_stats.checks.peers import PEERS
-from dropout_stats.checks.stream import CALLS_FOR_POOL, Setting, bit_departure
+from dropout_stats.checks.stream import CALLS_FOR_POOL, Setting, bit_departure, lawful_bits
 from dropout_stats.checks.unit import smallest_shift
 from dropout_stats.conventions import Conventions
 from dropout_stats.evidence.budget import Share, split
@@ -26,6 +26,7 @@ from dropout_stats.evidence.repeats import chance_of_repeat, pool_excluded_by
 from dropout_stats.evidence.sizes import CONFORMING_FACTOR, cap, fixed_sample
 from dropout_stats.laws import AnyLaw, SeveralValued, values_of
 from dropout_stats.laws.dependent import agreement
+from dropout_stats.laws.halves import rounding_of
 from dropout_stats.laws.sharing import Sharing
 from dropout_stats.options import DEFAULT_RESOLUTION, Asked
 from dropout_stats.results import place_name
@@ -92,7 +93,7 @@ class StreamPlan:
         named = [t.test.size for t in setting.tests.get(check, ((),))[0] if t.named]
         known = {
             "rate.marginal": setting.departure,
-            "noise.marginal": setting.resolution,
+            "noise.marginal": setting.score_test.departure,
             "calls.repeated_mask": setting.pool,
         }
         return max(named) if named else {**known, **setting.factors}.get(check)
@@ -114,9 +115,7 @@ class _Draft(NamedTuple):
         of_kind = [
             check
             for check in checks.stream_checks.values()
-            if self.kind in check.on
-            and law.kind in check.laws
-            and (check.half or self.dtype not in dtypes.HALVES)
+            if self.kind in check.on and law.kind in check.laws
         ]
         if self.form is None:
             return tuple(of_kind)
@@ -181,9 +180,12 @@ def _special(
 def _planned(
     draft: _Draft, law: AnyLaw, conventions: Conventions, asked: Asked, share: Share
 ) -> StreamPlan:
-    lawful, power = law.keep_probs(draft.rate), asked.power
-    keep_prob, power_of_one = lawful[0], 1 - (1 - power) / len(lawful)  # see Setting.keep_test
+    output_dtype, power = conventions.output_dtype(draft.dtype), asked.power
+    rounding = rounding_of(law, draft.rate, draft.dtype, output_dtype)
+    keep_prob = law.keep_probs(draft.rate)[0]
     departure = bit_departure(keep_prob, draft.resolution)
+    lawful = lawful_bits(law, draft.rate, rounding, departure)
+    power_of_one = 1 - (1 - power) / len(lawful)  # see Setting.keep_test
     fixed = fixed_sample(keep_prob, departure, share.probability, power_of_one)
     shape, draws = draft.form or _stream_form(
         law.sharing, conventions, asked.shapes, fixed, keep_prob
@@ -196,15 +198,14 @@ def _planned(
         cap_calls = max(math.ceil(most / units), _LEAST_CALLS)
         expected = max(math.ceil(CONFORMING_FACTOR * fixed / units), _LEAST_CALLS // 2)
     if isinstance(law, SeveralValued):
-        law.told_apart(draft.rate, conventions.output_dtype(draft.dtype))
-    values = values_of(law, draft.rate)
-    place = Place(draws, keep_prob, expected, values)
+        law.told_apart(draft.rate, output_dtype)
+    place = Place(draws, keep_prob, expected, values_of(law, draft.rate), rounding)
     scale = max(1.0, draft.resolution / DEFAULT_RESOLUTION)
     setting = Setting(
         law=law,
         rate=draft.rate,
         dtype=draft.dtype,
-        output_dtype=conventions.output_dtype(draft.dtype),
+        output_dtype=output_dtype,
         shape=shape,
         draws=draws,
         resolution=draft.resolution,

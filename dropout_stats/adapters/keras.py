@@ -48,7 +48,7 @@ _DECLARED = {
     "SpatialDropout3D": _Declared(_FEATURE_MAP, ndims=(5, 5)),
     # In half precision it rounds the noise and then the product. At rate 0.001 in bfloat16 that
     # alone moves the mean by 0.008 standard deviations: nothing that it could be blamed for.
-    "GaussianDropout": _Declared(GaussianMultiplicative(), rate_domain="unspecified", half=False),
+    "GaussianDropout": _Declared(GaussianMultiplicative(), rate_domain="unspecified"),
     "AlphaDropout": _Declared(Alpha(), rate_domain="unspecified", half=False),
     "dropout": _Declared(Inverted(), rate_domain="unspecified", invalid="unspecified"),
 }

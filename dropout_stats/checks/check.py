@@ -74,7 +74,6 @@ class StreamCheck:
         follows: id of the check on whose counts it depends, where it has none of its own.
         reads: id of the check whose tables it judges, too, under some laws.
         laws: the kinds of law that it is asked of.
-        half: whether it is asked in half precision.
 
     """
 
@@ -96,7 +95,6 @@ class StreamCheck:
     follows: str = ""
     reads: str = ""
     laws: tuple[Kind, ...] = ALL_LAWS
-    half: bool = True
 
 
 Check: TypeAlias = Probe | StreamCheck

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
@@ -22,8 +22,11 @@ from dropout_stats.checks.block import Block
 from dropout_stats.evidence.departures import Copied, Departure, Vector
 from dropout_stats.evidence.numerics import log_sum_exp
 from dropout_stats.evidence.tables import Table, TableTest, resolvable, surplus
+from dropout_stats.laws.halves import Rounding
 from dropout_stats.laws.reading import Array
 from dropout_stats.laws.several_valued import Value
+
+BEYOND_BAND = 2.5  # what is lawful must be nearer to the law than to what is to be excluded
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class Place:
         keep_prob: the law's keep probability.
         expected_calls: calls after which a conforming target is expected to have passed.
         values: the values of a multiplier that takes several, with their probabilities.
+        rounding: what computing in half precision may change of scores.
 
     """
 
@@ -42,6 +46,7 @@ class Place:
     keep_prob: float
     expected_calls: int
     values: tuple[Value, ...] = ()
+    rounding: Rounding = field(default_factory=Rounding)
 
     @property
     def units(self) -> int:
@@ -67,6 +72,7 @@ class Group:
         weight: its share of the evidence; those of a context add up to at most 1.
         partition: whether each unit of a call is in exactly one cell.
         counted: what happened to so many of the trials of a cell, in a word.
+        band: a departure up to this size is none: computing in half precision may cause it.
 
     """
 
@@ -78,6 +84,7 @@ class Group:
     weight: float
     partition: bool = False
     counted: str = "kept"
+    band: float = 0.0
 
 
 class Counter(Protocol):
@@ -151,7 +158,8 @@ def _tested(group: Group, calls: int, scale: float, power: float) -> Tested:
     }
     named = {side: size for side, size in least.items() if math.isfinite(size)}
     largest = max(abs(limit) for limit in group.departure.limits) * 0.99
-    size = min(max(group.size * scale, *named.values(), 0.0), largest)
+    least_of_all = max(BEYOND_BAND * group.band, *named.values(), 0.0)
+    size = min(max(group.size * scale, least_of_all), largest)
     test = TableTest(group.departure, size, power, group.partition, tuple(named) or (1, -1))
     return Tested(group, test, named=bool(named))
 

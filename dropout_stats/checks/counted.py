@@ -24,7 +24,6 @@ def counted(
     dependence: bool = False,
     on: tuple[StreamKind, ...] = ("usual",),
     laws: tuple[Kind, ...] = ALL_LAWS,
-    half: bool = True,
 ) -> StreamCheck:
     """Make the check that a context is.
 
@@ -40,7 +39,6 @@ def counted(
             rate's evidence must be doubted.
         on: the kinds of stream that it judges.
         laws: the kinds of law that it is asked of.
-        half: whether it is asked in half precision.
 
     """
 
@@ -65,7 +63,6 @@ def counted(
         on=on,
         unit=unit,
         laws=laws,
-        half=half,
     )
 
 

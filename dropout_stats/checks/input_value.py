@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from dropout_stats.checks.block import Block
-from dropout_stats.checks.context import Group, Place, surplus_of_partition
+from dropout_stats.checks.context import Group, Place
 from dropout_stats.checks.counted import counted
 from dropout_stats.checks.position import CELL_SIZE
 from dropout_stats.evidence.departures import Shifted
-from dropout_stats.evidence.tables import Table
+from dropout_stats.evidence.tables import Table, surplus_of_alike
 from dropout_stats.laws.reading import Array
 
 SIZES = 8
@@ -28,6 +28,7 @@ class ClassTally:
         number: how many classes there are.
         probability: of a bit.
         set_by_unit: `set_by_unit(block, source)`: calls of an input in which each unit's bit is.
+        band: the classes may differ by so much from one probability.
 
     """
 
@@ -37,8 +38,11 @@ class ClassTally:
         number: int,
         probability: float,
         set_by_unit: Callable[[Block, int], np.ndarray],
+        *,
+        band: float = 0.0,
     ) -> None:
         self._classes, self._probability, self._set_by_unit = classes, probability, set_by_unit
+        self._band = band
         self._members = [np.bincount(c, minlength=number) for c in classes]
         self._table: Table = np.zeros((number, 2), np.int64)
 
@@ -56,7 +60,7 @@ class ClassTally:
 
     def surplus(self, tables: Sequence[Table]) -> list[float]:
         """Each unit is in one class."""
-        return [surplus_of_partition(table, self._probability) for table in tables]
+        return [surplus_of_alike(table, self._probability, self._band) for table in tables]
 
 
 def octiles(x: Array) -> np.ndarray:

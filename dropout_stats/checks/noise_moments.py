@@ -121,7 +121,7 @@ def _seen_mean(stream: Stream) -> _Seen:
 
     def interval(alpha: float) -> Interval:
         low, high = powers.interval_mean(alpha, test.departure)
-        return declared + low * deviation, declared + high * deviation
+        return declared + (low - test.band) * deviation, declared + (high + test.band) * deviation
 
     return _Seen(
         declared=declared,
@@ -139,7 +139,7 @@ def _seen_variance(stream: Stream) -> _Seen:
 
     def interval(alpha: float) -> Interval:
         low, high = powers.interval_variance(alpha, test.departure)
-        slack = _slack(stream)
+        slack = _slack(stream) + _of_variance(test.band) * declared
         return max(low * declared - slack, 0.0), high * declared + slack
 
     return _Seen(

@@ -14,15 +14,16 @@ from dropout_stats.checks.context import Group, Place
 from dropout_stats.checks.counted import counted
 from dropout_stats.checks.input_value import SIZES, ClassTally, octiles
 from dropout_stats.checks.position import CELL_SIZE
-from dropout_stats.evidence.departures import Shifted
-from dropout_stats.evidence.tables import Table
+from dropout_stats.evidence.departures import Shifted, Vector
+from dropout_stats.evidence.tables import Table, surplus
 from dropout_stats.laws.reading import Array
 from dropout_stats.laws.scores import BINNED, BINS
 
 
 class _BinTally:
-    def __init__(self) -> None:
+    def __init__(self, place: Place) -> None:
         self._seen = np.zeros(BINS, np.int64)
+        self._bands = np.array(place.rounding.bins)
 
     def add(self, block: Block) -> None:
         self._seen += block.bins
@@ -30,9 +31,9 @@ class _BinTally:
     def tables(self) -> list[Table]:
         return [np.stack([self._seen, self._seen.sum() - self._seen], axis=1)]
 
-    def surplus(self, tables: Sequence[Table]) -> list[float]:  # noqa: ARG002
-        """The probability of a bin is the law's; there is no other that would do."""
-        return [0.0]
+    def surplus(self, tables: Sequence[Table]) -> list[Vector]:
+        """The probability of a bin is the law's, but for what roundings change."""
+        return [surplus(table[:, 0], table.sum(axis=1), 1 / BINS, self._bands) for table in tables]
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,13 @@ class Bins:
                 size=CELL_SIZE * math.sqrt(chance * (1 - chance) * BINS),
                 weight=1.0,
                 counted="seen",
+                band=max(place.rounding.bins),
             ),
         )
 
     def tally(self, place: Place, inputs: Sequence[Array]) -> _BinTally:  # noqa: ARG002
         """Count scores."""
-        return _BinTally()
+        return _BinTally(place)
 
     def cell(self, place: Place, group: int, cell: int) -> str:  # noqa: ARG002
         """Name the interval."""
@@ -85,12 +87,14 @@ class Sizes:
                 weight=1.0,
                 partition=True,
                 counted="seen",
+                band=place.rounding.wide,
             ),
         )
 
-    def tally(self, place: Place, inputs: Sequence[Array]) -> ClassTally:  # noqa: ARG002
+    def tally(self, place: Place, inputs: Sequence[Array]) -> ClassTally:
         """Count the calls of each input apart."""
-        return ClassTally([octiles(x) for x in inputs], SIZES, 0.5, _wide_by_unit)
+        classes, band = [octiles(x) for x in inputs], place.rounding.wide
+        return ClassTally(classes, SIZES, 0.5, _wide_by_unit, band=band)
 
     def cell(self, place: Place, group: int, cell: int) -> str:  # noqa: ARG002
         """Name the size."""
@@ -106,11 +110,10 @@ SHAPE = counted(
     demands="The multiplier shall have the distribution that the law gives it at this rate.",
     how="Scores are sorted into 15 intervals that are equally likely, in one call of four. A cell "
     "is one interval, in which a score is or is not. What lies within the outermost intervals is "
-    "not told apart, so a mean that the far tail carries is not seen. Not asked in half "
-    "precision, where rounding moves scores over the edges.",
+    "not told apart, so a mean that the far tail carries is not seen. In half precision, where "
+    "roundings move scores over the edges, as much as they may move is not held against a target.",
     unit="the difference of the probability of one interval",
     laws=CONTINUOUS,
-    half=False,
 )
 
 SIZE = counted(
@@ -122,9 +125,8 @@ SIZE = counted(
     demands="The strength of the noise shall be in proportion to the size of its input.",
     how="Scores farther from 0 than half of them should be are counted by the eighth of the "
     "sizes in its call to which the input belongs. A cell is one of these classes; a wrong "
-    "strength that is the same in all of them is not held against it. Not asked in half "
-    "precision, or of calls of fewer than 32 units.",
+    "strength that is the same in all of them is not held against it, nor in half precision "
+    "what roundings may change. Not asked of calls of fewer than 32 units.",
     unit="the difference of the probability of a large score in one class of inputs",
     laws=CONTINUOUS,
-    half=False,
 )

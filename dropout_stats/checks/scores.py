@@ -126,7 +126,8 @@ MARGINAL = StreamCheck(
     "Number, sum, sum of squares and largest absolute value of the scores are tested: an e-value "
     "against other means, one against other deviations, one against both at once and one against "
     "tails that are missing, each half on the departure to resolve and half spread over all "
-    "sizes. It passes once a mean, and a deviation, that is off by as much is excluded.",
+    "sizes. It passes once a mean, and a deviation, that is off by as much is excluded. In half "
+    "precision what roundings of the noise may change is not held against a target.",
     spends=True,
     decide=_decide,
     explain=_explain,

@@ -10,13 +10,14 @@ from typing import cast
 import numpy as np
 
 from dropout_stats.checks.block import block_of
-from dropout_stats.checks.context import Counter, Place, Seen, Tally, Tested
+from dropout_stats.checks.context import BEYOND_BAND, Counter, Place, Seen, Tally, Tested
 from dropout_stats.errors import TargetError
 from dropout_stats.evidence.bernoulli import BernoulliTest, Counts, bernoulli_test
 from dropout_stats.evidence.budget import Share
 from dropout_stats.evidence.normal import NormalTest, Sums, normal_test
 from dropout_stats.evidence.repeats import Repeats
 from dropout_stats.laws import AnyLaw, Reading, Violation, two_valued, values_of
+from dropout_stats.laws.halves import Rounding, rounding_of
 from dropout_stats.laws.reading import Array, kept_tolerance
 
 # A correct float32 implementation rounds rate and 1 - rate and draws uniforms on a grid of 2^-23:
@@ -31,6 +32,16 @@ CALLS_FOR_POOL = 200  # so many calls show, or exclude, a pool of 4321 masks
 def bit_departure(probability: float, resolution: float) -> float:
     """The departure of a bit's probability that is `resolution` standard deviations large."""
     return max(resolution * math.sqrt(probability * (1 - probability)), 4 * FLOAT32_BAND)
+
+
+def lawful_bits(
+    law: AnyLaw, rate: float, rounding: Rounding, departure: float
+) -> tuple[float, ...]:
+    """The law's keep probability, 1 - rate, and others that are lawful, too.
+
+    Those are its neighbours on a declared grid; of a bit of noise what roundings make of 1/2.
+    """
+    return rounding.bits(departure) if rounding.bit else law.keep_probs(rate)
 
 
 @dataclass(frozen=True)
@@ -74,12 +85,12 @@ class Setting:
 
     @property
     def keep_probs(self) -> tuple[float, ...]:
-        """The lawful keep probabilities: 1 - rate, or its neighbours on a declared grid."""
-        return self.law.keep_probs(self.rate)
+        """The lawful keep probabilities: see `lawful_bits`."""
+        return lawful_bits(self.law, self.rate, self.rounding, self.departure)
 
     @property
     def keep_prob(self) -> float:
-        """The nearest of them to 1 - rate."""
+        """The law's own: the nearest of them to 1 - rate."""
         return self.keep_probs[0]
 
     @property
@@ -91,7 +102,12 @@ class Setting:
     def place(self) -> Place:
         """What a context may know of the configuration."""
         values = values_of(self.law, self.rate)
-        return Place(self.draws, self.keep_prob, self.expected_calls, values)
+        return Place(self.draws, self.keep_prob, self.expected_calls, values, self.rounding)
+
+    @property
+    def rounding(self) -> Rounding:
+        """What computing in its types may change of scores."""
+        return rounding_of(self.law, self.rate, self.dtype, self.output_dtype)
 
     @property
     def tolerance(self) -> float:
@@ -109,7 +125,8 @@ class Setting:
     @property
     def score_test(self) -> NormalTest:
         """The test of the normal scores."""
-        return normal_test(self.resolution, self.power)
+        band = self.rounding.moments
+        return normal_test(max(self.resolution, BEYOND_BAND * band), self.power, band)
 
 
 @dataclass

@@ -7,6 +7,9 @@ all sizes (Robbins 1970); against a departure its likelihood ratio to the null.
 
 There are four kinds of alternatives, each with a quarter of the evidence: another mean, another
 deviation, both at once, and tails that are missing: no draw is farther out than some quantile.
+
+Where a band is lawful, the likelihood under the null is replaced by that of the normal law in the
+band under which it is largest.
 """
 
 from __future__ import annotations
@@ -71,15 +74,20 @@ class NormalTest:
         departure: the shift of the mean, and the relative change of the deviation (1 + departure,
             or its inverse), that the test is tuned for and must exclude to pass.
         power: a departure at least as large slips through with probability at most 1 - power.
+        band: a shift of the mean, and a factor of the deviation of 1 + band or its inverse, that
+            are lawful; less than half of the departure.
 
     """
 
     departure: float
     power: float = 0.99
+    band: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 < self.departure < _LARGEST:
             raise ValueError(f"the departure must be positive, got {self.departure!r}")
+        if not 0 <= self.band < self.departure / 2:
+            raise ValueError(f"the band must be less than half the departure, got {self.band!r}")
         if not 0 < self.power < 1:
             raise ValueError(f"the power must lie inside (0, 1), got {self.power!r}")
 
@@ -144,7 +152,17 @@ class NormalTest:
             self.log_e_both(sums),
             self.log_e_tails(sums),
         ]
-        return log_sum_exp(np.array(parts)) - math.log(len(parts))
+        return log_sum_exp(np.array(parts)) - math.log(len(parts)) - self._surplus(sums)
+
+    def _surplus(self, sums: Sums) -> float:
+        """What the best law in the band gains over the null: both parts are largest there."""
+        if not (self.band and sums.draws):
+            return 0.0
+        shift = min(max(sums.mean, -self.band), self.band)
+        about = sums.second - 2 * shift * sums.first + sums.draws * shift**2
+        factor = math.sqrt(max(about, 0.0) / sums.draws)
+        factor = min(max(factor, 1 / (1 + self.band)), 1 + self.band)
+        return (sums.second - about / factor**2) / 2 - sums.draws * math.log(factor)
 
     def excludes_mean(self, sums: Sums, shift: float | None = None) -> bool:
         """Whether a shift of the mean by so much (default: the departure) is excluded."""
@@ -167,6 +185,6 @@ class NormalTest:
 
 
 @lru_cache(maxsize=256)
-def normal_test(departure: float, power: float) -> NormalTest:
+def normal_test(departure: float, power: float, band: float = 0.0) -> NormalTest:
     """The test of these numbers; made once."""
-    return NormalTest(departure, power)
+    return NormalTest(departure, power, band)

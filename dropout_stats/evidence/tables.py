@@ -6,7 +6,8 @@ valid however the cells share trials. Where the cells partition the trials, half
 cells being slightly off (beta-binomial): a product over cells, valid only there.
 
 The null does not fix the success probability: the likelihood under the declared one is replaced by
-that of the best constant one, so that a wrong probability alone never rejects.
+that of the best constant one, so that a wrong probability alone never rejects; or, where a band
+about the declared one is lawful, by that of the best in the band.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import minimize_scalar
 from scipy.special import betaln, rel_entr
 
 from dropout_stats.evidence.departures import Departure, Vector, within
@@ -148,15 +150,40 @@ class TableTest:
         return found
 
 
-def surplus(successes: ArrayLike, trials: ArrayLike, null: ArrayLike) -> Vector:
-    """What the best constant probability gains over the null, in nats: trials * KL(share || null).
+def surplus(
+    successes: ArrayLike, trials: ArrayLike, null: ArrayLike, band: ArrayLike = np.inf
+) -> Vector:
+    """What the best constant probability gains over the null, in nats.
 
-    Elementwise: one value for each pair of counts, or for each null.
+    Elementwise: one value for each pair of counts, or for each null. Of the probabilities within
+    `band` of the null, where that is given.
     """
     gained, number = np.asarray(successes, np.float64), np.asarray(trials, np.float64)
     share = np.divide(gained, number, out=np.zeros(number.shape), where=number > 0)
-    law = np.asarray(null, np.float64)
-    return np.asarray(number * (rel_entr(share, law) + rel_entr(1 - share, 1 - law)), np.float64)
+    law, reach = np.asarray(null, np.float64), np.asarray(band, np.float64)
+    best = np.clip(share, law - reach, law + reach)
+    gains = _divergence(share, law) - _divergence(share, best)
+    return np.asarray(number * gains, np.float64)
+
+
+def surplus_of_alike(table: Table, null: float, band: float = 0.0) -> float:
+    """What the best probabilities of the cells, all within `band` of one middle, gain."""
+    successes, trials = (part[table.any(axis=1)] for part in (table[:, 0], table.sum(axis=1)))
+    if not (band and len(trials)):
+        return float(surplus(successes.sum(), trials.sum(), null))
+    share = successes / trials
+
+    def lost(middle: float) -> float:
+        best = np.clip(share, middle - band, middle + band)
+        return float(trials @ _divergence(share, best))
+
+    least = minimize_scalar(lost, bounds=(share.min(), share.max()), method="bounded").fun
+    return float(trials @ _divergence(share, np.full(len(share), null)) - least)
+
+
+def _divergence(share: Vector, other: Vector) -> Vector:
+    """Kullback and Leibler's, of one trial."""
+    return np.asarray(rel_entr(share, other) + rel_entr(1 - share, 1 - other), np.float64)
 
 
 @lru_cache(maxsize=4096)

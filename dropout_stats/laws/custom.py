@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
 from dropout_stats.errors import UsageError
 from dropout_stats.laws.continuous import Multiplicative, Numbers
@@ -166,9 +166,11 @@ class Continuous(Declared, Multiplicative):  # type: ignore[override]  # as abov
         """That of the cdf, by numerical integration."""
         return _kurtosis(self, rate)
 
-    def median(self, rate: float) -> float:
-        """Where the cdf is 1/2."""
-        return _median(self, rate)
+    def multiplier(self, score: Numbers, rate: float) -> Numbers:
+        """Where the cdf is the probability of a smaller score."""
+        chances = ndtr(np.asarray(score, np.float64)).reshape(-1).tolist()
+        found = [_quantile(self, rate, chance) for chance in chances]
+        return np.reshape(np.array(found), np.shape(score))
 
     def sample(self, rng: np.random.Generator, shape: tuple[int, ...], rate: float) -> Numbers:
         """Draw with the sampler that was declared."""
@@ -187,13 +189,14 @@ class Continuous(Declared, Multiplicative):  # type: ignore[override]  # as abov
         return super().keep_probs(rate)
 
 
-@lru_cache(maxsize=256)
-def _median(law: Continuous, rate: float) -> float:
+@lru_cache(maxsize=1024)
+def _quantile(law: Continuous, rate: float, chance: float) -> float:
     from scipy.optimize import brentq
 
-    deviation = math.sqrt(law.variance(rate))
-    low, high = law.mean(rate) - deviation, law.mean(rate) + deviation  # it is never outside
-    return float(brentq(lambda m: float(law.cdf(np.array(m), rate)) - 0.5, low, high))
+    mean, deviation = law.mean(rate), math.sqrt(law.variance(rate))
+    odds = math.sqrt(chance / (1 - chance))  # it is never farther out: Cantelli's inequality
+    low, high = mean - deviation / odds, mean + deviation * odds
+    return float(brentq(lambda m: float(law.cdf(np.array(m), rate)) - chance, low, high))
 
 
 def _rises(law: Continuous, rate: float, mean: float, deviation: float) -> None:

@@ -144,3 +144,45 @@ def test_a_departure_that_is_none_is_refused(wrong):
         NormalTest(wrong)
     with pytest.raises(ValueError, match="power"):
         NormalTest(0.1, power=1.0)
+
+
+@pytest.mark.parametrize(("mean", "deviation"), [(0.1, 1.0), (-0.1, 1.1), (0.0, 1 / 1.1)])
+def test_with_a_band_no_law_in_it_has_an_e_value_of_more_than_one(mean, deviation):
+    """Two draws, by their sum and difference. No tail is looked for: three parts of four."""
+
+    def e_value(test, log_square, total):
+        square = math.exp(log_square)
+        sums = Sums(2, total, (total**2 + square) / 2, math.inf)
+        chance = norm.logpdf(total, 2 * mean, deviation * math.sqrt(2))
+        spread = chi2.logpdf(square / (2 * deviation**2), 1) - math.log(2 * deviation**2)
+        return math.exp(test.log_e(sums) + chance + spread + log_square)
+
+    def expected(band):
+        test = NormalTest(0.25, band=band)
+        totals, logs = np.arange(-150.0, 150.0), np.arange(-25, 11, 0.5)
+        return 0.5 * sum(e_value(test, log, total) for total in totals for log in logs)
+
+    assert 0.3 < expected(0.1) < 0.75
+    assert deviation != 1 or expected(0.0) > 1
+
+
+def test_a_band_takes_the_largest_likelihood_in_it():
+    test, rng = NormalTest(0.25, band=0.1), np.random.default_rng(4)
+    for mean, deviation in ((0.05, 1.02), (0.3, 1.0), (-0.4, 1.3), (0.0, 0.7)):
+        z = rng.normal(mean, deviation, 50)
+        sums = sums_of(z)
+        shifts = np.linspace(-0.1, 0.1, 401)[:, None, None]
+        factors = np.geomspace(1 / 1.1, 1.1, 401)[:, None]
+        lawful = norm.logpdf(z).sum()
+        best = max(
+            (norm.logpdf(z, shift, factors[:, 0, None]).sum(axis=1) - lawful).max()
+            for shift in shifts[:, 0, 0]
+        )
+        plain = NormalTest(0.25).log_e(sums)
+        assert test.log_e(sums) == pytest.approx(plain - best, abs=1e-3)
+
+
+@pytest.mark.parametrize("wrong", [-0.1, 0.125, math.nan])
+def test_a_band_that_leaves_nothing_to_exclude_is_refused(wrong):
+    with pytest.raises(ValueError, match="band"):
+        NormalTest(0.25, band=wrong)

@@ -131,3 +131,30 @@ def test_a_wrong_probability_alone_never_rejects():
 def test_no_number_of_trials_excludes_what_is_lost_in_rounding():
     never = tables.TableTest(Shifted(1e-24), 1e-24, sides=(-1,))
     assert never.trials_to_pass(1, 0.5) == math.inf
+
+
+def test_with_a_band_the_surplus_is_of_the_best_probability_in_it():
+    kept, trials, null = np.array([0, 30, 68, 72, 100]), 100, 0.7
+    shares = np.linspace(0.65, 0.75, 10_001)
+    found = tables.surplus(kept, np.full(5, trials), null, 0.05)
+    for k, gain in zip(kept, found, strict=True):
+        gains = k * np.log(shares / null) + (trials - k) * np.log((1 - shares) / (1 - null))
+        assert gain == pytest.approx(gains.max(), abs=1e-6)
+    assert tables.surplus(kept, np.full(5, trials), null, 0.0) == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("band", [0.02, 0.2])
+def test_alike_cells_may_differ_by_a_band_from_one_probability(band):
+    table = np.array([[30, 70], [45, 55], [60, 40], [0, 0]])
+    trials, shares = table.sum(axis=1)[:3], np.array([0.3, 0.45, 0.6])
+
+    def gain(middle):
+        best = np.clip(shares, middle - band, middle + band)
+        logs = shares * np.log(best / 0.5) + (1 - shares) * np.log((1 - best) / 0.5)
+        return trials @ logs
+
+    most = max(gain(middle) for middle in np.linspace(0.25, 0.65, 4001))
+    assert tables.surplus_of_alike(table, 0.5, band) == pytest.approx(most, abs=1e-4)
+    constant = tables.surplus(135, 300, 0.5)
+    assert tables.surplus_of_alike(table, 0.5) == pytest.approx(float(constant))
+    assert tables.surplus_of_alike(np.zeros((3, 2), np.int64), 0.5, band) == 0
