@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -106,7 +106,23 @@ class Caller:
         answer = self._ask("train", self._target.train, x, rate, **self._key())
         if type(answer) is np.ndarray and answer.dtype.kind == "f":
             return Answer(answer, None)  # the usual case, in a loop of thousands
-        call = self.describe("train", x, rate)
+        return self._answered(self.describe("train", x, rate), answer)
+
+    @property
+    def steps(self) -> Mapping[int, float]:
+        """The declared rate of each step of the schedule that the target follows."""
+        return self._target.steps.rates if self._target.steps else {}
+
+    def train_at(self, x: Array, step: int) -> Answer:
+        """One training pass at a step of the schedule."""
+        if self._target.steps is None:
+            raise TypeError("the target follows no schedule")
+        call = self.describe_step(x, step)
+        return self._answered(
+            call, self._guard(call, self._target.steps.train, x, step, **self._key())
+        )
+
+    def _answered(self, call: str, answer: Any) -> Answer:
         mask = None
         if isinstance(answer, Output):
             answer, mask = answer
@@ -205,6 +221,11 @@ class Caller:
         """A call in words."""
         argument = f"{self._conventions.rate_argument or 'rate'}={self._argument(rate):g}"
         return f"{name}(x of shape {x.shape} {x.dtype.name}, {argument})"
+
+    @staticmethod
+    def describe_step(x: Array, step: int) -> str:
+        """A training pass at a step in words."""
+        return f"train(x of shape {x.shape} {x.dtype.name}, step={step})"
 
     @staticmethod
     def _guard(call: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -159,7 +159,9 @@ def make_plan(target: Target, asked: Asked) -> Plan:
         law_source=law_source,
         conventions=conventions,
         asked=asked,
-        cases=_cases(law, conventions, asked.rates, dtypes, streams),
+        cases=_cases(
+            _asked_of(target, law, conventions), conventions, asked.rates, dtypes, streams
+        ),
         streams=streams,
         shapes=_probe_shapes(law.sharing, conventions, asked.shapes),
         large_shape=_large_shape(law.sharing, conventions, asked.shapes),
@@ -237,8 +239,20 @@ def _finest_first(dtypes: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(dict.fromkeys(dtypes), key=lambda name: name != "float32"))
 
 
+def _asked_of(target: Target, law: AnyLaw, conventions: Conventions) -> tuple[checks.Check, ...]:
+    """All stream checks, whose streams say which of them they are for, and some probes."""
+
+    def is_asked(check: checks.Check) -> bool:
+        if isinstance(check, checks.StreamCheck):
+            return True
+        fixed = check.own_rates and conventions.rates
+        return law.kind in check.laws and not fixed and bool(target.steps or not check.scheduled)
+
+    return tuple(check for check in checks.ALL if is_asked(check))
+
+
 def _cases(
-    law: AnyLaw,
+    asked: Sequence[checks.Check],
     conventions: Conventions,
     rates: Sequence[float],
     dtypes: Sequence[str],
@@ -255,12 +269,12 @@ def _cases(
         "rate 1": [(1.0, dtype) for dtype in dtypes if conventions.allows(1.0)],
     }
     cases: list[PlannedCase] = []
-    for check in checks.ALL:
+    for check in asked:
         if isinstance(check, checks.StreamCheck):
             cases += [_planned(check, stream) for stream in streams if check.id in stream.judges]
-        elif law.kind in check.laws and not (check.own_rates and conventions.rates):
-            asked = places[check.places]
-            cases += [PlannedCase(Case(check.id, dtype, rate)) for rate, dtype in asked]
+        else:
+            at = places[check.places]
+            cases += [PlannedCase(Case(check.id, dtype, rate)) for rate, dtype in at]
     return tuple(cases)
 
 

@@ -11,11 +11,12 @@ from typing import Any
 from dropout_stats.conventions import Conventions
 from dropout_stats.errors import UsageError
 from dropout_stats.laws import AnyLaw
-from dropout_stats.target import Target
+from dropout_stats.target import Steps, Target
 from dropout_stats.values import NEAREST_RATE, listed, number, require, whole
 
 _APART = f"0, 1, or {NEAREST_RATE:g} away from both"
 _SPREAD = 5  # steps that are judged, unless others are asked for
+_SWEPT = 4096  # steps at which one call is made
 
 
 @dataclass(frozen=True)
@@ -181,6 +182,7 @@ class Schedule:
             law=law,
             # What is handed over is a step, however the layer names its rate.
             conventions=replace(conventions or Conventions(), rates=at.rates, rate_argument="rate"),
+            steps=Steps(train, {step: self(step) for step in self.spread(_SWEPT)}),
             notes=tuple(f"rate {self(step):.7g} is that of step {step}" for step in judged),
         )
 

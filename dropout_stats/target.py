@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -25,6 +25,20 @@ class Output(NamedTuple):
 
     y: Any
     mask: Any = None
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The steps of a schedule, at each of which a target has a rate of its own.
+
+    Args:
+        train: `train(x, step) -> y`: one training pass at a step.
+        rates: the declared drop rate of each step that can be judged, in the order of training.
+
+    """
+
+    train: Callable[..., Any]
+    rates: Mapping[int, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +67,7 @@ class Target:
         spec: the command-line words that name it, for reproductions; None where it has none.
         noise_beside: what else draws noise in evaluation in the model that the target is part of;
             it fails `inference.deterministic`. Empty where nothing does.
+        steps: the steps of the schedule that it follows; None where it follows none.
 
     With `Conventions(randomness="key")` train and vjp also get `key=`, an int below 2**31 that
     never repeats, except where a check asks what the same key gives.
@@ -76,6 +91,7 @@ class Target:
     notes: tuple[str, ...] = ()
     spec: str | None = None
     noise_beside: str = ""
+    steps: Steps | None = None
 
     def __post_init__(self) -> None:
         for field in (

@@ -28,6 +28,7 @@ def through(law: AnyLaw, target: Target, conventions: Conventions) -> Target:
         vjp=asked.vjp if target.vjp else None,
         apply=asked.apply if target.apply else None,
         peers=asked.peers if target.peers else None,
+        steps=replace(target.steps, train=asked.train_at) if target.steps else None,
     )
 
 
@@ -42,6 +43,14 @@ class _Asked:
         answer = self._target.train(handed.array, argument, **key)
         handed.notice()
         return self._judged(handed.x, answer, argument)
+
+    def train_at(self, x: Array, step: int, **key: int) -> Any:
+        steps, handed = self._target.steps, _Handed(self._law, x)
+        if steps is None:
+            raise TypeError("the target follows no schedule")
+        answer = steps.train(handed.array, step, **key)
+        handed.notice()
+        return self._judged(handed.x, answer, self._conventions.from_rate(steps.rates[step]))
 
     def vjp(self, x: Array, dy: Array, argument: float, **key: int) -> Any:
         handed = _Handed(self._law, x)

@@ -219,3 +219,151 @@ def test_fixed_rates_are_the_rates_of_the_run():
     for rates in ((), (0.0, 1.0), (1.5,), 0.3):
         with pytest.raises(ds.UsageError, match="rates"):
             ds.Conventions(rates=rates)
+
+
+STEPS = {"checks": ["rate.steps"], "seed": 3}
+
+
+def at_steps(target):
+    return ds.check(target, **STEPS)["rate.steps"]
+
+
+def test_each_step_is_asked_once_and_in_the_order_of_training():
+    schedule, asked = ds.Schedule.linear(0.5, 0.1, steps=300), []
+
+    class Watched(Annealed):
+        def train(self, x, step):
+            asked.append(step)
+            return super().train(x, step)
+
+    assert at_steps(Watched(schedule).target()).verdict == "pass"
+    assert asked == list(range(300))
+    asked.clear()
+    long = ds.Schedule.linear(0.5, 0.1, steps=10**6)
+    target = Watched(long).target()
+    assert (len(target.steps.rates), max(target.steps.rates)) == (4096, 10**6 - 1)
+
+
+@pytest.mark.parametrize("wrong", [1, 137, 299])
+def test_one_wrong_step_of_many_is_named(wrong):
+    class Once(Annealed):
+        def rate(self, step):
+            return self.schedule(step - 1 if step == wrong else step)
+
+    found = at_steps(Once(ds.Schedule.linear(0.5, 0.1, steps=300)).target())
+    assert found.verdict == "fail"
+    assert f"at step {wrong}, whose rate" in found.message
+    assert "at 1 of 300 steps" in found.message
+
+
+class ScaledInEvaluation(Annealed):
+    """No scale that shows the rate: masks alone are wrong, at some steps."""
+
+    def __init__(self, schedule, off=lambda step: 0.0):
+        super().__init__(schedule)
+        self.off = off
+
+    def train(self, x, step):
+        kept = self.rng.random(x.shape) >= self.schedule(step) + self.off(step)
+        return np.where(kept, x, x.dtype.type(0))
+
+    def target(self):
+        evaluate = lambda x: x * x.dtype.type(1 - self.schedule(0))  # noqa: E731
+        return self.schedule.target(self.train, evaluate, law=TestScaled())
+
+
+@pytest.mark.parametrize(
+    ("off", "where"),
+    [
+        (lambda step: 0.2 * (step == 77), "at step 77"),
+        (lambda step: 0.03 * (64 <= step < 96), "at steps 64 to 95"),
+        (lambda step: 0.004, "at steps 0 to 255"),
+        (lambda step: 0.01 - 0.02 * (step >= 128), "at steps"),
+    ],
+)
+def test_masks_of_another_rate_are_told_over_as_many_steps_as_it_takes(off, where):
+    schedule = ds.Schedule.linear(0.5, 0.1, steps=256)
+    found = at_steps(ScaledInEvaluation(schedule, off).target())
+    assert (found.verdict, where in found.message) == ("fail", True), found.message
+    assert "expected" in found.message
+    assert at_steps(ScaledInEvaluation(schedule).target()).verdict == "pass"
+
+
+def test_what_is_said_to_be_caught_is_caught():
+    """Each of 60 runs, at the size that a pass names for one step."""
+    schedule = ds.Schedule.constant(0.5, steps=8)
+    reach = at_steps(ScaledInEvaluation(schedule).target()).evidence.resolution
+    caught = 0
+    for seed in range(60):
+        layer = ScaledInEvaluation(schedule, lambda step: reach * (step == 3))
+        layer.seed(seed)
+        caught += at_steps(layer.target()).verdict == "fail"
+    assert caught >= 57
+
+
+def test_noise_with_a_density_is_asked_by_its_scores():
+    schedule, law = ds.Schedule.cosine(0.5, 0.1, steps=200), ds.laws.GaussianMultiplicative()
+
+    def layer(rate_at):
+        rng = np.random.default_rng(1)
+
+        def train(x, step):
+            rate = rate_at(step)
+            noise = 1 + math.sqrt(rate / (1 - rate)) * rng.standard_normal(x.shape)
+            return (x * noise).astype(x.dtype)
+
+        return schedule.target(train, lambda x: x, law=law)
+
+    assert at_steps(layer(schedule)).verdict == "pass"
+    late = at_steps(layer(lambda step: schedule(step + 30 * (step >= 128))))
+    assert late.verdict == "fail"
+    assert "root mean square" in late.message
+
+
+def test_alpha_dropout_under_a_schedule_is_read_through_its_law():
+    schedule, law = ds.Schedule.linear(0.3, 0.05, steps=50), ds.laws.Alpha()
+
+    def layer(rate_at):
+        rng = np.random.default_rng(1)
+
+        def train(x, step):
+            a, b = law.constants(rate_at(step))
+            kept = rng.random(x.shape) >= rate_at(step)
+            return (a * np.where(kept, x, law.saturated) + b).astype(x.dtype)
+
+        return schedule.target(train, lambda x: x, law=law)
+
+    assert at_steps(layer(schedule)).verdict == "pass"
+    assert (
+        at_steps(layer(lambda step: schedule(0) if step == 20 else schedule(step))).verdict
+        == "fail"
+    )
+
+
+def test_a_step_that_raises_or_answers_with_another_shape_is_named():
+    class Raises(Annealed):
+        def train(self, x, step):
+            if step == 7:
+                raise RuntimeError("no such epoch")
+            return super().train(x, step)
+
+    class Flattens(Annealed):
+        def train(self, x, step):
+            return super().train(x, step).reshape(-1) if step == 7 else super().train(x, step)
+
+    schedule = ds.Schedule.linear(0.5, 0.1, steps=12)
+    for wrong, words in ((Raises, "no such epoch"), (Flattens, "returned an output of shape")):
+        found = at_steps(wrong(schedule).target())
+        assert found.verdict == "fail"
+        assert "step=7" in found.message
+        assert words in found.message
+
+
+def test_without_a_schedule_nothing_is_asked_of_steps():
+    planned = {case.case.check for case in ds.plan(ds.reference(Inverted())).cases}
+    assert "rate.steps" not in planned
+    ended = ds.Schedule.constant(1.0, steps=3)
+    both = ds.Schedule(lambda step: 0.5 if step == 0 else 1.0, 4)
+    assert at_steps(Annealed(both).target()).verdict == "pass"
+    with pytest.raises(ds.UsageError, match="no rate inside"):
+        Annealed(ended).target()

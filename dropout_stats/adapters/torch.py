@@ -73,7 +73,9 @@ def adapt(
             needs no compiler of C++.
         wrap: what training passes are entered through: `"checkpoint"` computes them again in the
             backward pass, `"vmap"` maps them over the first axis, `"export"` runs the exported
-            program, `"autocast"` those in which PyTorch chooses the types.
+            program, `"replay"` the operations of a first pass again (on a processor: a CUDA graph
+            needs a function that captures it), `"autocast"` those in which PyTorch chooses the
+            types.
 
     """
     if isinstance(target, torch.nn.Module):
@@ -94,6 +96,11 @@ def adapt(
     if law and device == "cpu" and not compile:
         # Draws of the default generator hold its lock; a graph's first calls are another matter.
         conventions = replace(conventions, threads="independent")
+    if wrap == "replay" and device != "cpu":
+        raise UsageError(
+            "wrap='replay' records the operations of a pass on a processor. On another device "
+            "capture a graph in a function (x, rate) of your own, one for each shape, type and rate"
+        )
     if compile or wrap == "export":
         conventions = replace(conventions, max_shapes=MAX_SHAPES)
     if wrap == "vmap":
@@ -172,19 +179,29 @@ def _mapped(call: Any) -> Any:
 
 
 def _exported(call: Any) -> Any:
-    """The exported program of each shape and type."""
-    programs: dict[Any, Any] = {}
-
     class Module(torch.nn.Module):  # type: ignore[misc]  # torch has no types here
         def forward(self, x: torch.Tensor) -> Any:
             return call(x, None)
 
+    return _by_program("exported", lambda x: torch.export.export(Module(), (x,)).module())
+
+
+def _replayed(call: Any) -> Any:
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    return _by_program("recorded", make_fx(lambda x: call(x, None)))
+
+
+def _by_program(kind: str, program: Any) -> Any:
+    """Passes through the program that is made of a first one, for each shape and type."""
+    programs: dict[Any, Any] = {}
+
     def run(x: torch.Tensor, key: Any) -> Any:
         if key is not None:
-            raise TypeError("an exported program draws by itself, and takes no key or generator")
+            raise TypeError(f"what is {kind} draws by itself, and takes no key or generator")
         place = (tuple(x.shape), x.dtype)
         if place not in programs:
-            programs[place] = torch.export.export(Module(), (x.detach(),)).module()
+            programs[place] = program(x.detach())
         return programs[place](x)
 
     return run
@@ -202,6 +219,7 @@ _WRAPPERS = {
     "checkpoint": _checkpointed,
     "vmap": _mapped,
     "export": _exported,
+    "replay": _replayed,
     "autocast": _autocast,
 }
 

@@ -96,12 +96,12 @@ class Bench:
     def train(self, x: Array, rate: float) -> Array:
         """Output of one training pass on a copy of the input; TargetError for another shape."""
         y = self.caller.train(x.copy(), rate).y
-        if y.shape != x.shape:
-            raise TargetError(
-                self.caller.describe("train", x, rate),
-                f"returned an output of shape {y.shape}; expected {x.shape}",
-            )
-        return y
+        return _of_shape(x, y, lambda: self.caller.describe("train", x, rate))
+
+    def train_at(self, x: Array, step: int) -> Array:
+        """The same at a step of the schedule that the target follows."""
+        y = self.caller.train_at(x.copy(), step).y
+        return _of_shape(x, y, lambda: self.caller.describe_step(x, step))
 
     def evaluation(self, rate: float, dtype: str) -> Evaluation:
         """Evaluate one input twice; the answer is remembered."""
@@ -156,6 +156,12 @@ class Bench:
             worst=_worst(given, got, expected, tolerance),
             units=x.size,
         )
+
+
+def _of_shape(x: Array, y: Array, call: Callable[[], str]) -> Array:
+    if y.shape != x.shape:
+        raise TargetError(call(), f"returned an output of shape {y.shape}; expected {x.shape}")
+    return y
 
 
 def _worst(given: Array, got: Array, factor: float, tolerance: float) -> str | None:

@@ -37,6 +37,7 @@ class Probe:
         ask: asks it of the target on the bench; exact: one violation fails.
         laws: the kinds of law that it is asked of.
         own_rates: whether it asks at rates that the run does not name; not where those are fixed.
+        scheduled: whether it is asked only of targets that follow a schedule.
 
     """
 
@@ -49,6 +50,7 @@ class Probe:
     ask: Callable[[Bench, Case], Finding]
     laws: tuple[Kind, ...] = ALL_LAWS
     own_rates: bool = False
+    scheduled: bool = False
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ BY_KEPT = (
 )
 BY_EVALUATION = ("inference.*", "moments.noise_mean", "gap.*", "gradient.evaluation")
 # Other calls that are wrong with them: at the ends of the rate, generated ones, seeded ones.
-ELSEWHERE = ("limits.*", "structure.*", "precision.*", "randomness.*")
+ELSEWHERE = ("limits.*", "structure.*", "precision.*", "randomness.*", "rate.steps")
 # A factor that differs from call to call, by little or by much.
 _OF_CALLS: tuple[Symptom, ...] = ("off by rounding", "no common factor")
 

@@ -135,6 +135,14 @@ OTHERS: tuple[Cause, ...] = (
         explains=["structure.*"],
     ),
     cause_of(
+        ["rate.steps"],
+        "another rate at some steps",
+        "the rates of the counted checks are right; at other steps of the schedule another rate is "
+        "applied",
+        "look at how the rate of a step is set: when a step is counted, what an epoch or a restart "
+        "does to the count, and whether an evaluation in between leaves the layer in its mode",
+    ),
+    cause_of(
         ["structure.values"],
         "0 times infinity",
         "a dropped infinity or NaN does not become 0, though that is declared",

@@ -81,8 +81,9 @@ def _explained_by_exact(failures: Failures) -> set[str]:
         if scaled and failures.estimates(["limits.rate_zero"]) == {0.0}:
             gone.add("limits.rate_zero")  # nothing was dropped there, only scaled
     if any(failures.in_usual_calls(c) for c in ("support.kept_value", "rate.marginal")):
-        # Then generated calls are wrong as well.
-        gone |= {c for c in failures.checks if matches(c, ("structure.*", "precision.*"))}
+        # Then generated calls, and those at other steps, are wrong as well.
+        others = ("structure.*", "precision.*", "rate.steps")
+        gone |= {c for c in failures.checks if matches(c, others)}
     if failures.in_usual_calls("rate.marginal"):
         # Masks of another keep probability may agree by chance, though lawful ones do not; and
         # whatever is behind them has another mean.

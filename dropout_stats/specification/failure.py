@@ -34,7 +34,7 @@ def failure(check: str) -> Failure:
     specimen = _specimen(check)
     report = api.check(
         specimen.build(),
-        rates=RATES,
+        rates=specimen.fixed_rates or RATES,
         resolution=specimen.resolution,
         checks=(check,),
         seed=_SEED,

@@ -70,6 +70,14 @@ class ScaleOfTheFirstRate(AnnealedCore):
         return super().apply(x, mask, self.schedule(0))
 
 
+@wrong(killed_by="rate.steps", diagnosis="another rate at some steps")
+class OffForAWhile(AnnealedCore):
+    """Nothing is dropped at steps 600 to 699: an evaluation left the layer in its mode."""
+
+    def rate_at(self, step: int) -> float:
+        return 0.0 if 600 <= step < 700 else super().rate_at(step)
+
+
 @wrong(killed_by="inference.law", diagnosis="the rate does not reach the evaluation pass")
 class EvaluatedAtTheFirstRate(AnnealedCore):
     """Test-scaled dropout is annealed: the factor of its evaluation fits the first step alone."""

@@ -74,6 +74,27 @@ class BoxMuller(GaussianCore):
         return np.asarray(radius * np.cos(angle))
 
 
+@correct
+class ComputedInHalf(GaussianCore):
+    """Noise is scaled, shifted and rounded in the type of the input at each step."""
+
+    conventions: ClassVar[Conventions] = promising(
+        rate_domain="[0, 1)", dropped_nonfinite="unspecified", dtypes=("float16",)
+    )
+
+    def apply(self, x: Array, mask: Any, rate: float) -> Array:
+        """Round the standard noise, its product with the deviation, and what that is added to."""
+        if rate == 0:
+            return super().apply(x, mask, rate)
+        one, deviation = x.dtype.type(1), x.dtype.type(self.deviation(rate))
+        noise = ((mask - 1) / self.deviation(rate)).astype(x.dtype)
+        return np.asarray(x * (one + deviation * noise))
+
+    def backward(self, dy: Array, y: Array, mask: Any, rate: float) -> Array:
+        """The product of the gradient with the same multipliers."""
+        return self.apply(dy, mask, rate)
+
+
 @wrong(killed_by="noise.marginal", diagnosis="the variance is taken for the deviation")
 class VarianceTakenForDeviation(GaussianCore):
     """The deviation is rate/(1 - rate), which should be the variance; at rate 0.5 both are 1."""
@@ -146,6 +167,34 @@ class NoiseIsClipped(GaussianCore):
 
     def scores(self, shape: tuple[int, ...]) -> Array:
         return np.clip(super().scores(shape), -3.5, 3.5)
+
+
+@wrong(
+    "pytorch/pytorch#166853",
+    killed_by="noise.marginal",
+    diagnosis="the noise has another shape than declared",
+    resolution=2.0**-9,
+)
+class NoiseOfElevenBits(ComputedInHalf):
+    """Normal numbers are made of uniform ones with as many bits as the type: they end at 3.5."""
+
+    def scores(self, shape: tuple[int, ...]) -> Array:
+        """Box and Muller's method, from numbers of eleven bits."""
+        first, second = self.rng.integers(0, 2**11, (2, *shape)) / 2**11
+        return np.asarray(np.sqrt(-2 * np.log1p(-first)) * np.cos(2 * np.pi * second))
+
+
+@wrong(
+    killed_by="noise.shape",
+    diagnosis="the noise has another shape than declared",
+    resolution=2.0**-9,
+)
+class TwoHumps(ComputedInHalf):
+    """The noise has two humps; its mean and variance are right."""
+
+    def scores(self, shape: tuple[int, ...]) -> Array:
+        """A normal number about 0.6 or -0.6."""
+        return np.asarray(self.rng.choice((-0.6, 0.6), shape) + 0.8 * super().scores(shape))
 
 
 @wrong(

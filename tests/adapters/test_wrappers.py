@@ -131,7 +131,7 @@ def test_what_is_to_be_compiled_never_runs_as_it_is(kind):
 
 
 @pytest.mark.framework("torch")
-@pytest.mark.parametrize("wrap", ["checkpoint", "vmap", "export"])
+@pytest.mark.parametrize("wrap", ["checkpoint", "vmap", "export", "replay"])
 def test_a_layer_of_torch_is_judged_through_a_wrapper(wrap):
     target = ds.adapt("torch.nn:Dropout", wrap=wrap)
     report, _ = judge(target, dtypes=["float32"], rates=(0.3,))
@@ -142,14 +142,15 @@ def test_a_layer_of_torch_is_judged_through_a_wrapper(wrap):
 
 
 @pytest.mark.framework("torch")
-def test_an_exported_program_that_holds_its_mask_is_caught():
+@pytest.mark.parametrize("wrap", ["export", "replay"])
+def test_a_program_that_holds_its_mask_is_caught(wrap):
     import torch
 
     def dropout(x, rate):
         mask = torch.from_numpy(np.random.default_rng().random(tuple(x.shape)) >= rate)
         return torch.where(mask, x / (1 - rate), 0.0)
 
-    target = ds.adapt(dropout, framework="torch", wrap="export")
+    target = ds.adapt(dropout, framework="torch", wrap=wrap)
     report, failed = judge(target, rates=(0.3,), skip=["structure.*", "gradient.*"])
     assert "calls.repeated_mask" in failed, str(report)
 
@@ -276,15 +277,18 @@ def test_what_flax_cannot_be_entered_through_is_refused():
 
 @pytest.mark.framework("torch")
 def test_a_wrapper_that_an_adapter_cannot_enter_is_refused():
-    with pytest.raises(ds.UsageError, match=r"checkpoint, vmap, export.*got 'jit'"):
+    with pytest.raises(ds.UsageError, match=r"checkpoint, vmap, export, replay.*got 'jit'"):
         ds.adapt("torch.nn:Dropout", wrap="jit")
+    with pytest.raises(ds.UsageError, match="capture a graph in a function"):
+        ds.adapt("torch.nn:Dropout", wrap="replay", device="cuda")
     for layer in ("Dropout2d", "FeatureAlphaDropout"):
         with pytest.raises(ds.UsageError, match="maps over the samples"):
             ds.adapt(f"torch.nn:{layer}", wrap="vmap")
 
 
 @pytest.mark.framework("torch")
-def test_an_exported_program_is_not_blamed_for_a_generator_that_it_cannot_take():
+@pytest.mark.parametrize("wrap", ["export", "replay"])
+def test_a_program_is_not_blamed_for_a_generator_that_it_cannot_take(wrap):
     import torch
 
     def dropout(x, rate, generator):
@@ -292,7 +296,7 @@ def test_an_exported_program_is_not_blamed_for_a_generator_that_it_cannot_take()
         return torch.where(kept, x / (1 - rate), 0.0)
 
     with pytest.raises(ds.HarnessError, match="takes no key or generator"):
-        ds.adapt(dropout, framework="torch", wrap="export")
+        ds.adapt(dropout, framework="torch", wrap=wrap)
 
 
 # The default backend of torch.compile builds with a compiler of C++ and the headers of Python,

@@ -161,6 +161,7 @@ def wrapped() -> Iterator[Wrapped]:
     # What compiles reads such a key once, so that the lanes and the calls have one mask.
     yield Wrapped("jax vmap, keys of the host", unsplit, _AGAIN, FEW)
     yield Wrapped("torch export, mask held", lambda: by_numpy("export"), _AGAIN)
+    yield Wrapped("torch replay, mask held", lambda: by_numpy("replay"), _AGAIN)
     yield Wrapped("torch vmap, one mask", lambda: by_numpy("vmap"), _SHARED)
     for preserved, reentrant in itertools.product((False, True), (True, False)):
         state = f"{'re-entrant' if reentrant else 'other'}, state {'kept' if preserved else 'lost'}"
@@ -175,7 +176,7 @@ def wrapped() -> Iterator[Wrapped]:
     for wrap in ("jit", "scan"):
         make = lambda w=wrap: layer("equinox.nn:Dropout", w)  # noqa: E731
         yield Wrapped(f"equinox layer, {wrap}", make, "", FEW)
-    for wrap in ("checkpoint", "vmap", "export"):
+    for wrap in ("checkpoint", "vmap", "export", "replay"):
         yield Wrapped(f"torch layer, {wrap}", lambda w=wrap: layer("torch.nn:Dropout", w))
 
 

@@ -33,6 +33,7 @@ PUBLISHED = {
     "R4.5": "structure.frequencies",
     "R5.1": "precision.values",
     "R6.1": "rate.marginal",
+    "R6.2": "rate.steps",
     "R7.1": "moments.mean",
     "R7.2": "moments.noise_mean",
     "R7.3": "moments.variance",
