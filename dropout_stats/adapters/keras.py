@@ -46,8 +46,6 @@ _DECLARED = {
     "SpatialDropout1D": _Declared(_FEATURE_MAP, ndims=(3, 3)),
     "SpatialDropout2D": _Declared(_FEATURE_MAP, ndims=(4, 4)),
     "SpatialDropout3D": _Declared(_FEATURE_MAP, ndims=(5, 5)),
-    # In half precision it rounds the noise and then the product. At rate 0.001 in bfloat16 that
-    # alone moves the mean by 0.008 standard deviations: nothing that it could be blamed for.
     "GaussianDropout": _Declared(GaussianMultiplicative(), rate_domain="unspecified"),
     "AlphaDropout": _Declared(Alpha(), rate_domain="unspecified", half=False),
     "dropout": _Declared(Inverted(), rate_domain="unspecified", invalid="unspecified"),

@@ -74,7 +74,18 @@ _RELEASED: dict[str, tuple[str, ...]] = {
     "onnx.reference": ("ReferenceEvaluator",),
     "numpy_ml.neural_nets.wrappers": ("Dropout",),
 }
+_ON_JAX = ({}, {"wrap": "jit"}, {"wrap": "vmap"}, {"wrap": "scan"}, {"wrap": "checkpoint"})
 _OPTIONS: dict[str, tuple[dict[str, Any], ...]] = {
+    "torch.nn:Dropout": (
+        {},
+        {"compile": "aot_eager"},  # what needs no compiler of C++
+        {"wrap": "checkpoint"},
+        {"wrap": "vmap"},
+        {"wrap": "export"},
+        {"wrap": "replay"},
+    ),
+    "equinox.nn:Dropout": _ON_JAX,
+    "flax.nnx:Dropout": _ON_JAX,
     "tensorflow.nn:dropout": ({}, {"jit_compile": True}),
     "tensorflow.nn.experimental:stateless_dropout": ({}, {"jit_compile": True}),
     "paddle.nn:Dropout": ({}, {"mode": "downscale_in_infer"}),

@@ -35,9 +35,14 @@ def passed(report):
     ],
 )
 def test_a_released_layer_passes(name, law):
-    halves = () if name in ("GaussianDropout", "AlphaDropout") else ("bfloat16",)
+    import keras
+
+    types = ds.adapt(f"keras.layers:{name}").conventions.dtypes
+    assert ("bfloat16" in types) == (name != "AlphaDropout")
+    # On JAX normal numbers of half precision lack their tails: a known failure.
+    is_known = name == "GaussianDropout" and keras.backend.backend() == "jax"
+    halves = ("bfloat16",) if "bfloat16" in types and not is_known else ()
     report, text = verdict_of(f"keras.layers:{name}", dtypes=["float32", *halves])
-    assert ("bfloat16" in ds.adapt(f"keras.layers:{name}").conventions.dtypes) == bool(halves)
     assert report.verdict == "pass", text
     assert report.law == law
     assert report.law_source == "target"
