@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 from collections.abc import Sequence
+from functools import cache
 
 import pytest
 
@@ -18,6 +20,7 @@ GROUPS = {
     "light": ("mlx", "numpy_ml", "onnx", "onnxruntime", "thinc", "tinygrad"),
     "jax": ("equinox", "flax", "haiku", "jax", "penzai"),
     "torch": ("keras", "torch", "torch_geometric", "transformers"),
+    "vision": ("timm", "torchvision"),
     "tensorflow": ("tensorflow",),
     "paddle": ("paddle",),
 }
@@ -60,6 +63,28 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for name in frameworks_of(item):
         if importlib.util.find_spec(name) is None:
             pytest.skip(f"{name} is not installed")
+        if name in ("timm", "torchvision"):
+            import_torchvision()
+
+
+@cache
+def import_torchvision() -> None:
+    """Import it although its compiled part may fit another build of PyTorch.
+
+    The dropouts do not use that part; without it the import stops at each operator that it lacks.
+    """
+    import torch
+
+    while True:
+        try:
+            importlib.import_module("torchvision")
+        except RuntimeError as error:
+            lacks = re.search(r"operator (torchvision::\w+) does not exist", str(error))
+            if lacks is None:
+                raise
+            torch.library.define(lacks[1], "() -> ()")
+        else:
+            return
 
 
 @pytest.hookimpl(wrapper=True)

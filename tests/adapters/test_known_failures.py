@@ -1,27 +1,16 @@
 """The known failures of released software are expected, and are there: no more, and no fewer."""
 
-import importlib.util
 import os
 import tomllib
 from pathlib import Path
 
 import pytest
-from framework_groups import GROUPS
 
 import dropout_stats as ds
 from dropout_stats.expected import expected_from
 
 FILE = Path(__file__).parents[2] / "docs" / "findings" / "known_failures.toml"
 KNOWN = tomllib.loads(FILE.read_text(encoding="utf-8"))["known"]
-BY_HAND = ("timm", "torchvision")
-
-
-def needs(framework):
-    """The mark of a test that needs it; of what no environment of .ci/run has, none of them."""
-    if framework not in BY_HAND:
-        return pytest.mark.framework(framework)
-    absent = importlib.util.find_spec(framework) is None
-    return pytest.mark.skipif(absent, reason=f"{framework} is not installed")
 
 
 def is_here(known):
@@ -34,7 +23,11 @@ def is_here(known):
 @pytest.mark.parametrize(
     "known",
     [
-        pytest.param(one, marks=needs(one["framework"]), id=f"{one['target']} of {one['version']}")
+        pytest.param(
+            one,
+            marks=pytest.mark.framework(one["framework"]),
+            id=f"{one['target']} of {one['version']}",
+        )
         for one in KNOWN
         if is_here(one)
     ],
@@ -53,8 +46,3 @@ def test_what_is_known_to_fail_fails_and_nothing_else_does(known):
     assert "expected-failure" in verdicts
     # A check that a known failure stops before it has an answer is inconclusive.
     assert not verdicts & {"fail", "unexpected-pass", "error"}, str(report)
-
-
-def test_only_what_is_run_by_hand_is_in_no_group():
-    grouped = {name for group in GROUPS.values() for name in group}
-    assert {one["framework"] for one in KNOWN} - grouped == set(BY_HAND)

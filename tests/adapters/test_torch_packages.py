@@ -1,91 +1,56 @@
-"""Dropouts of packages that stand on PyTorch are known by their names, and held to their laws.
-
-Timm and torchvision are not in the environments of .ci/run (their compiled parts fit other builds
-of PyTorch than the one there); what stands in for them here has their names and parameters.
-"""
-
-import sys
-from types import ModuleType
+"""Dropouts of packages that stand on PyTorch are known by their names, and held to their laws."""
 
 import pytest
 
 import dropout_stats as ds
 
-pytestmark = pytest.mark.framework("torch")
 QUICK = {"dtypes": ["float32"], "rates": [0.3], "resolution": 0.1, "seed": 3}
+TIMM, TORCHVISION = pytest.mark.framework("timm"), pytest.mark.framework("torchvision")
+PATHS = [
+    pytest.param("timm.layers:DropPath", marks=TIMM),
+    pytest.param("timm.layers:drop_path", marks=TIMM),
+    pytest.param("torchvision.ops:StochasticDepth", marks=TORCHVISION),
+    pytest.param("torchvision.ops:stochastic_depth", marks=TORCHVISION),
+]
+BLOCKS = [
+    pytest.param("timm.layers:DropBlock2d", marks=TIMM),
+    pytest.param("timm.layers:drop_block_2d", marks=TIMM),
+    pytest.param("torchvision.ops:DropBlock2d", marks=TORCHVISION),
+    pytest.param("torchvision.ops:DropBlock3d", marks=TORCHVISION),
+    pytest.param("torchvision.ops:drop_block2d", marks=TORCHVISION),
+    pytest.param("torchvision.ops:drop_block3d", marks=TORCHVISION),
+]
 
 
-@pytest.fixture
-def packages(monkeypatch):
-    """Modules timm.layers and torchvision.ops with a layer and a function each."""
-    import torch
-
-    def drop_path(x, drop_prob=0.0, training=False, scale_by_keep=True):
-        if not training or drop_prob == 0:
-            return x
-        kept = torch.rand(len(x), *(1,) * (x.ndim - 1)) >= drop_prob
-        return x * (kept / (1 - drop_prob or 1)).to(x.dtype)
-
-    class DropPath(torch.nn.Module):
-        def __init__(self, drop_prob=0.0):
-            super().__init__()
-            self.drop_prob = drop_prob
-
-        def forward(self, x):
-            return drop_path(x, self.drop_prob, self.training)
-
-    class StochasticDepth(torch.nn.Module):
-        def __init__(self, p, mode):
-            super().__init__()
-            if not 0 <= p <= 1:
-                raise ValueError(p)
-            self.p, self.mode = p, mode
-
-        def forward(self, x):
-            assert self.mode == "row"
-            return drop_path(x, self.p, self.training)
-
-    class PatchDropout(torch.nn.Module):
-        def __init__(self, prob=0.5):
-            super().__init__()
-
-        def forward(self, x):
-            return x
-
-    found = {
-        "timm.layers": (DropPath, drop_path, PatchDropout),
-        "torchvision.ops": (StochasticDepth,),
-    }
-    for place, members in found.items():
-        module = ModuleType(place)
-        for member in members:
-            member.__module__ = place
-            setattr(module, member.__name__, member)
-        monkeypatch.setitem(sys.modules, place.partition(".")[0], ModuleType(place.split(".")[0]))
-        monkeypatch.setitem(sys.modules, place, module)
-
-
-@pytest.mark.parametrize(
-    "spec",
-    ["timm.layers:DropPath", "timm.layers:drop_path", "torchvision.ops:StochasticDepth"],
-)
-def test_paths_are_dropped_sample_by_sample(packages, spec):
+@pytest.mark.parametrize("spec", PATHS)
+def test_paths_are_dropped_sample_by_sample(spec):
     report = ds.check(spec, **QUICK)
     assert (report.law, report.law_source) == ("inverted(unit='sample')", "target")
     assert report.verdict == "pass", str(report)
     assert report["inference.graph"].verdict == "pass"
 
 
-def test_what_one_package_refuses_and_the_other_does_not_is_declared(packages):
+@pytest.mark.parametrize("spec", BLOCKS)
+def test_blocks_are_dropped(spec):
+    report = ds.check(spec, **QUICK)
+    assert "drop-block" in report.law
+    assert report.verdict == "pass", str(report)
+
+
+@TIMM
+@TORCHVISION
+def test_what_one_package_refuses_and_the_other_does_not_is_declared():
     assert ds.adapt("torchvision.ops:StochasticDepth").conventions.invalid_rates == "raise"
     assert ds.adapt("timm.layers:DropPath").conventions.invalid_rates == "unspecified"
 
 
-def test_what_else_they_have_is_refused(packages):
+@TIMM
+def test_what_else_they_have_is_refused():
     with pytest.raises(ds.HarnessError, match="not one of timm's dropouts whose law is known"):
         ds.adapt("timm.layers:PatchDropout")
 
 
+@pytest.mark.framework("torch")
 def test_blocks_are_declared_as_the_packages_draw_them():
     from dropout_stats.adapters.torch_packages import DECLARED
 
@@ -124,6 +89,7 @@ def test_dropouts_of_graphs_are_read_out(name):
     assert report["moments.mean"].evidence.estimate == pytest.approx(0.7, abs=0.02)
 
 
+@pytest.mark.framework("torch")
 def test_what_is_read_out_is_the_graph_that_is_returned():
     """A mask that is right says nothing of edges that are not."""
     import torch

@@ -15,10 +15,16 @@ INSTALLED_AS = {
     "paddle": "paddlepaddle",
     "tensorflow": "tensorflow-cpu",
 }
-# By paddle, which does not say so; Keras, whose tests are run on its other backends, too; and the
-# compiler that tinygrad calls.
-ALSO_INSTALLED = {"paddle": {"setuptools"}, "jax": {"keras"}, "light": {"ziglang"}}
-STAND_ON_TORCH = ("torch_geometric", "transformers")
+# By paddle, which does not say so; Keras, whose tests are run on its other backends, too; the
+# compiler that tinygrad calls; and PyTorch, apart from packages that cannot stand a torchvision
+# whose compiled part fits another build of it.
+ALSO_INSTALLED = {
+    "paddle": {"setuptools"},
+    "jax": {"keras"},
+    "light": {"ziglang"},
+    "vision": {"torch"},
+}
+STAND_ON_TORCH = ("timm", "torch_geometric", "torchvision", "transformers")
 
 
 @pytest.fixture
