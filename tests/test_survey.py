@@ -264,8 +264,10 @@ def test_a_file_that_says_nothing_is_refused(tmp_path, text, says):
 
 def test_targets_are_chosen_by_name_by_pattern_or_all():
     assert choose(()) == RELEASED
-    assert [one.spec for one in choose(["equinox.*", "mine:layer"])] == [
+    assert [one.name for one in choose(["equinox.*", "mine:layer"])] == [
         "equinox.nn:Dropout",
+        "equinox.nn:Dropout wrap=jit",
+        "equinox.nn:Dropout wrap=vmap",
         "mine:layer",
     ]
     assert [one.name for one in choose(["paddle.nn:Dropout"])] == [
@@ -292,3 +294,14 @@ def test_a_survey_of_what_is_not_there_imports_nothing():
     assert [row.left_out for row in course.rows()] == ["not installed: no_such_framework"] * 2
     assert course.table(()).dtypes == ("float32", "float16")
     assert replace(course, asked=read_options(None, {})).dtypes[0] == "float32"
+
+
+def test_of_several_backends_the_one_that_is_chosen_is_named(monkeypatch):
+    (layer,) = choose(["keras.layers:Dropout"])
+    installed = {"keras": ["keras"], "jax": ["jax"], "torch": ["torch"]}
+    monkeypatch.setattr(targets, "_distributions", lambda: installed)
+    monkeypatch.setattr(targets, "version", lambda name: f"1.{len(name)}")
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    assert layer.versions() == {"keras": "1.5", "jax": "1.3", "torch": "1.5"}
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    assert layer.versions() == {"keras": "1.5", "torch": "1.5"}

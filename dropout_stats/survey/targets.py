@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -74,7 +75,7 @@ _RELEASED: dict[str, tuple[str, ...]] = {
     "onnx.reference": ("ReferenceEvaluator",),
     "numpy_ml.neural_nets.wrappers": ("Dropout",),
 }
-_ON_JAX = ({}, {"wrap": "jit"}, {"wrap": "vmap"}, {"wrap": "scan"}, {"wrap": "checkpoint"})
+_ON_JAX: tuple[dict[str, Any], ...] = ({}, {"wrap": "jit"}, {"wrap": "vmap"})
 _OPTIONS: dict[str, tuple[dict[str, Any], ...]] = {
     "torch.nn:Dropout": (
         {},
@@ -141,9 +142,13 @@ class Surveyed:
         return tuple(absent)
 
     def versions(self) -> dict[str, str]:
-        """The versions of its packages, by the names under which they were installed."""
-        found = _distributions()
-        backends = _BACKENDS.get(self.packages[0], ()) if self.packages else ()
+        """The versions of its packages, by the names under which they were installed.
+
+        Of several backends of Keras the one that the environment names, if it does.
+        """
+        found, chosen = _distributions(), os.environ.get("KERAS_BACKEND")
+        several = _BACKENDS.get(self.packages[0], ()) if self.packages else ()
+        backends = [name for name in several if name == chosen] or several
         names = [name for root in (*self.packages, *backends) for name in found.get(root, ())]
         return {name: version(name) for name in dict.fromkeys(names)}
 
