@@ -43,14 +43,17 @@ class Rounding:
 
         One but where roundings may change more than the departure to resolve. A multiplier falls to
         the nearest number of the type on either side of the median, whose distances differ by half
-        at most: that changes an eighth of the band.
+        at most: that changes an eighth of the band. A quarter is covered, in steps of a departure
+        if they are not too many.
         """
-        if self.bit <= 4 * departure:
-            return (0.5,)
-        return tuple(0.5 + self.bit * way / 16 for way in (0, 1, -1, 2, -2, 3, -3, 4, -4))
+        reach = self.bit / 4
+        steps = min(math.floor(reach / departure), _MOST_STEPS)
+        ways = sorted(range(-steps, steps + 1), key=abs)
+        return tuple(0.5 + reach * way / max(steps, 1) for way in ways)
 
 
 _NONE = Rounding()
+_MOST_STEPS = 16
 _MOST = 8.0  # beyond that nothing is told of scores: the noise vanishes beside its mean
 
 

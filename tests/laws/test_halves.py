@@ -133,3 +133,17 @@ def test_quantiles_of_a_declared_density_are_those_of_its_cdf():
     assert law.multiplier(z, 0.2) == pytest.approx(1 + 0.5 * z)
     mine, theirs = (rounding_of(one, 0.2, "float16") for one in (law, GAUSSIAN))
     assert mine.bins == pytest.approx(theirs.bins)
+
+
+def test_a_bit_may_be_off_by_what_the_nearest_numbers_of_the_type_make_of_the_median():
+    """Multipliers near 1 are numbers that lie twice as far apart above it as below."""
+    band = rounding_of(GAUSSIAN, 0.001, "bfloat16")
+    lawful = band.bits(0.001)
+    assert lawful[0] == 0.5
+    assert len(set(lawful)) == 33
+    assert max(lawful) - 0.5 == pytest.approx(band.bit / 4)
+    assert Rounding().bits(0.001) == rounding_of(GAUSSIAN, 0.5, "float16").bits(0.001) == (0.5,)
+    options = {"checks": ["calls.drift", "position.*"], "resolution": 2**-8}
+    report = checked(in_its_type, "bfloat16", 0.001, **options)
+    assert {result.verdict for result in report.results} == {"pass"}, str(report)
+    assert 0.48 < report["position.modulus"].evidence.estimate < 0.495
