@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from dropout_stats.adapters.constructors import (
+    Constructor,
+    how_built,
+    read_constructor,
+    shown_name,
+)
 from dropout_stats.adapters.conversion import keeping_type
 from dropout_stats.adapters.rehearsal import evaluates, require
-from dropout_stats.callables import name_of, parameters_of, underlying
+from dropout_stats.callables import name_of, underlying
 from dropout_stats.conventions import Conventions
 from dropout_stats.errors import HarnessError, UsageError, did_you_mean
 from dropout_stats.laws import AnyLaw
@@ -24,8 +30,6 @@ from dropout_stats.signatures import (
     Wrapper,
     numpy_key,
     read_function,
-    read_key,
-    read_rate,
 )
 from dropout_stats.target import Target
 
@@ -73,7 +77,7 @@ def _require_own(target: Any, root: str, name: str) -> None:
     if isinstance(target, type) and _is_of(target, root):
         raise HarnessError(
             f"{name} is {root}'s {target.__name__} with arguments, which may have another law:\n"
-            f"{_how_built(f'lambda rate: {target.__name__}(...)', root)}\n"
+            f"{how_built(f'lambda rate: {target.__name__}(...)', root)}\n"
             "and say its law (--law)"
         )
 
@@ -91,13 +95,6 @@ def wrapper_of(wrap: str | None, known: Mapping[str, Wrapper]) -> Wrapper | None
             f"{did_you_mean(str(wrap), known)}"
         )
     return known[wrap] if wrap else None
-
-
-class Constructor(NamedTuple):
-    """The parameters of a constructor that are filled."""
-
-    rate: RateParameter
-    key: str | None
 
 
 @dataclass(frozen=True)
@@ -200,7 +197,7 @@ class Bridge:
         conventions, notes = self._declare(constructor.rate, notes)
         made = self._layers(layer, constructor, calls)
         doubts = _doubts(constructor.rate) + self._key_doubts(constructor.key)
-        advice = _how_built(f"lambda rate: {_shown(layer)}(...)", self.framework)
+        advice = how_built(f"lambda rate: {shown_name(layer)}(...)", self.framework)
         can = _abilities(made, name, doubts, advice)
         if constructor.key:
             conventions = replace(conventions, randomness="owned")
@@ -380,55 +377,6 @@ class Bridge:
             return self.to_numpy(y), self.to_numpy(dx)
 
         return evaluate_vjp
-
-
-def read_constructor(
-    layer: Callable[..., Any], name: str, framework: str | None, filled: tuple[str, ...] = ()
-) -> Constructor:
-    """Read the constructor of a layer.
-
-    Args:
-        layer: the class, or a function that builds layers.
-        name: how reports call it.
-        framework: the adapter that judges it; None: that of the arrays that it takes.
-        filled: parameters beside those that are shown, which the adapter fills.
-
-    Raises:
-        HarnessError: it needs more than is known; the message has the lines that give it.
-
-    """
-    parameters, shown = parameters_of(layer), _shown(layer)
-    rate = read_rate(name, parameters, _how_built(f"lambda rate: {shown}(...)", framework))
-    key = read_key(parameters)
-    missing = [
-        p.name
-        for p in parameters.values()
-        if p.default is p.empty and p.name not in (rate.name, key)
-    ]
-    if missing:
-        keys = (*filled, *((key,) if key else ()))
-        number = "1 - rate" if rate.argument == "keep_prob" else "rate"
-        given = [*(f"{n}=..." for n in missing), *(f"{n}={n}" for n in keys)]
-        call = f"{shown}({', '.join((*given, f'{rate.name}={number}'))})"
-        build = f"lambda {', '.join(('rate', *keys))}: {call}"
-        raise HarnessError(
-            f"{name} cannot be built from a rate alone: it needs {', '.join(missing)}.\n"
-            f"{_how_built(build, framework)}"
-        )
-    return Constructor(rate, key)
-
-
-def _shown(layer: Callable[..., Any]) -> str:
-    """The name by which the code that defines a class has it."""
-    return name_of(layer).rpartition("<locals>.")[2]
-
-
-def _how_built(build: str, framework: str | None) -> str:
-    """The lines that judge a layer by saying how it is built, on the arrays that it takes."""
-    chosen = f', framework="{framework}"' if framework else ""
-    return (
-        f"Say how it is built, and judge that:\n    target = dropout_stats.adapt({build}{chosen})"
-    )
 
 
 def _abilities(made: LayerCalls, name: str, doubts: list[str], advice: str) -> Abilities:

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from penzai import pz
 
 from dropout_stats.adapters import jax as shared
-from dropout_stats.adapters.bridge import declared_law, read_constructor
+from dropout_stats.adapters.bridge import declared_law
+from dropout_stats.adapters.constructors import read_constructor
 from dropout_stats.callables import initialised_by, name_of, underlying
 from dropout_stats.errors import HarnessError
 from dropout_stats.laws import AnyLaw, Inverted
