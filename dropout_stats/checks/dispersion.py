@@ -121,11 +121,15 @@ def _explain(
         f"{factor:.3g} times as much as a binomial count"
     )
     shared = f"units of a {group} share their draws" if factor > 1 else "the count is held fixed"
+    wanted = (
+        f"the declared factor {test.factor:.3g} (or its inverse)"
+        if math.isfinite(test.factor)
+        else "any factor"
+    )
     messages: dict[Verdict, str] = {
         "not-applicable": f"{seen}: counts of so few draws cannot show a factor within the plan",
         "pass": f"{seen}. A factor of {resolution:.3g} (or its inverse) would have been caught",
-        "inconclusive": f"{seen}. Too few {group}s to exclude the declared factor "
-        f"{test.factor:.3g} (or its inverse)",
+        "inconclusive": f"{seen}. Too few {group}s to exclude {wanted}",
         "fail": f"{seen}; expected as much, whatever the rate (e-value 10^{log10_e:.1f}): {shared}",
     }
     return Finding(verdict, messages[verdict], evidence)
