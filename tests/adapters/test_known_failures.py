@@ -46,3 +46,28 @@ def test_what_is_known_to_fail_fails_and_nothing_else_does(known):
     assert "expected-failure" in verdicts
     # A check that a known failure stops before it has an answer is inconclusive.
     assert not verdicts & {"fail", "unexpected-pass", "error"}, str(report)
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize(
+    ("spec", "names"),
+    [
+        pytest.param(
+            "numpy_ml.neural_nets.wrappers:Dropout",
+            [
+                "the backward pass does not apply the mask",
+                "the backward pass writes into the gradient that it is handed",
+            ],
+            marks=pytest.mark.framework("numpy_ml"),
+        ),
+        pytest.param(
+            "tensorflow.nn:dropout",
+            ["a 10-bit threshold", "a 7-bit threshold"],
+            marks=pytest.mark.framework("tensorflow"),
+        ),
+    ],
+)
+def test_two_that_were_known_before_are_named_at_default_settings(spec, names):
+    report = ds.check(spec, seed=1)
+    assert report.verdict == "fail"
+    assert [diagnosis.name for diagnosis in report.diagnoses] == names, str(report)
