@@ -113,6 +113,11 @@ class Caller:
         """The declared rate of each step of the schedule that the target follows."""
         return self._target.steps.rates if self._target.steps else {}
 
+    @property
+    def steps_left_out(self) -> int:
+        """How many steps cannot be judged."""
+        return self._target.steps.left_out if self._target.steps else 0
+
     def train_at(self, x: Array, step: int) -> Answer:
         """One training pass at a step of the schedule."""
         if self._target.steps is None:

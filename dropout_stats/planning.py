@@ -129,7 +129,7 @@ class Plan:
         if not keep:
             raise UsageError(
                 f"checks={wanted!r} and skip={skip!r} leave nothing to do, of the checks that are "
-                f"asked of the law {self.law_name}"
+                f"asked of this target under the law {self.law_name}"
             )
         kept = {planned.case.id for planned in keep}
         left = tuple(planned.case for planned in self.cases if planned.case.id not in kept)
@@ -146,6 +146,8 @@ def make_plan(target: Target, asked: Asked) -> Plan:
     law, law_source = _law(target, asked)
     declared = asked.conventions.over(target.conventions)
     asked = replace(asked, shapes=_shapes(asked.shapes, declared))
+    if target.steps:  # what is handed over is a step, whatever the caller declares
+        declared = replace(declared, rate_argument="rate")
     conventions = _with_room(declared, law, asked.shapes)
     if is_indirect(law):
         conventions = _readable(law, conventions, asked.dtypes)

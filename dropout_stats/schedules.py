@@ -16,7 +16,7 @@ from dropout_stats.values import NEAREST_RATE, listed, number, require, whole
 
 _APART = f"0, 1, or {NEAREST_RATE:g} away from both"
 _SPREAD = 5  # steps that are judged, unless others are asked for
-_SWEPT = 4096  # steps at which one call is made
+_SWEPT = 1024  # steps at which one call is made
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,11 @@ class Schedule:
         for name, rate in (("first", first), ("last", last)):
             require(number(name, rate) > 0, name, rate, "above 0: an exponential does not reach it")
         return _between(
-            "exponential", first, last, steps, lambda part: first * (last / first) ** part
+            "exponential",
+            first,
+            last,
+            steps,
+            lambda part: last if part == 1 else first * (last / first) ** part,
         )
 
     @staticmethod
@@ -182,9 +186,15 @@ class Schedule:
             law=law,
             # What is handed over is a step, however the layer names its rate.
             conventions=replace(conventions or Conventions(), rates=at.rates, rate_argument="rate"),
-            steps=Steps(train, {step: self(step) for step in self.spread(_SWEPT)}),
+            steps=self._swept(train),
             notes=tuple(f"rate {self(step):.7g} is that of step {step}" for step in judged),
         )
+
+    def _swept(self, train: Callable[[Any, int], Any]) -> Steps:
+        steps = range(self.steps) if self.steps <= _SWEPT else _evenly(self.steps, _SWEPT)
+        rates = {step: self(step) for step in steps}
+        judged = {step: rate for step, rate in rates.items() if _can_be_judged(rate)}
+        return Steps(train, judged, left_out=len(rates) - len(judged))
 
 
 class _Steps:

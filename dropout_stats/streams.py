@@ -20,6 +20,7 @@ from dropout_stats.checks.peers import PEERS
 from dropout_stats.checks.stream import CALLS_FOR_POOL, Setting, bit_departure, lawful_bits
 from dropout_stats.checks.unit import smallest_shift
 from dropout_stats.conventions import Conventions
+from dropout_stats.errors import UsageError
 from dropout_stats.evidence.budget import Share, split
 from dropout_stats.evidence.dispersion import resolvable_factor
 from dropout_stats.evidence.repeats import chance_of_repeat, pool_excluded_by
@@ -182,6 +183,11 @@ def _planned(
 ) -> StreamPlan:
     output_dtype, power = conventions.output_dtype(draft.dtype), asked.power
     rounding = rounding_of(law, draft.rate, draft.dtype, output_dtype)
+    if rounding.hides_noise:
+        raise UsageError(
+            f"at rate {draft.rate:g} the noise of {law} is finer than the numbers of "
+            f"{draft.dtype}, so that outputs do not show it: ask for higher rates, or for float32"
+        )
     keep_prob = law.keep_probs(draft.rate)[0]
     departure = bit_departure(keep_prob, draft.resolution)
     lawful = lawful_bits(law, draft.rate, rounding, departure)

@@ -34,11 +34,13 @@ class Steps:
     Args:
         train: `train(x, step) -> y`: one training pass at a step.
         rates: the declared drop rate of each step that can be judged, in the order of training.
+        left_out: how many others there are, whose rates are too near 0 or 1 to be told from them.
 
     """
 
     train: Callable[..., Any]
     rates: Mapping[int, float]
+    left_out: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -221,9 +221,12 @@ class Seen:
 
     @cached_property
     def resolutions(self) -> dict[int, float]:
-        """The smallest departure that is excluded, for each group that names one."""
+        """The smallest departure that is excluded, for each group that names one.
+
+        Beside what is lawful.
+        """
         return {
-            number: tested.test.resolution(table)
+            number: tested.test.resolution(table) + tested.group.band
             for number, (tested, table) in enumerate(zip(self.nearest, self.tables, strict=True))
             if tested.named
         }

@@ -8,6 +8,7 @@ from dropout_stats.checks.bench import Bench
 from dropout_stats.checks.check import Probe
 from dropout_stats.checks.frequencies import counts_of, departs, differ
 from dropout_stats.evidence.bernoulli import Counts
+from dropout_stats.laws.halves import lawful_shares
 from dropout_stats.results import Case, Evidence, Finding
 
 _UNITS = 4096  # of each shape, in as many calls as it takes
@@ -16,7 +17,8 @@ _FLAT = ((1, 64), (256, 16))  # one sample; a batch that is taller than wide
 
 
 def _ask(bench: Bench, case: Case) -> Finding:
-    rate, lawful = case.rate or 0.0, bench.law.keep_probs(case.rate or 0.0)
+    rate = case.rate or 0.0
+    lawful = lawful_shares(bench.law, rate, case.dtype)
     bench.caller.seed(case.id)
     shapes = _shapes(bench, case.dtype)
     counted = {shape: _counted(bench, shape, case, rate) for shape in shapes}

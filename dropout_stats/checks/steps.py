@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,131 +13,162 @@ from dropout_stats import dtypes
 from dropout_stats.checks.bench import Bench
 from dropout_stats.checks.check import Probe
 from dropout_stats.checks.frequencies import SURELY
+from dropout_stats.errors import UsageError
 from dropout_stats.evidence.tables import surplus
-from dropout_stats.laws import Reading
+from dropout_stats.laws import Reading, is_dependent, is_indirect, is_two_valued, values_of
 from dropout_stats.results import Case, Evidence, Finding
 
 Vector = NDArray[np.float64]
+Judge = Callable[[int, int], tuple[float, str]]  # evidence against steps from .. to, and in words
 
+_UNITS = 4096  # of a call, if one of the shapes has so many
 _NORMAL = 2.6  # standard deviations that are exceeded with probability below 0.01
+_NOTHING = 1e-12  # a sum of squares, of what it should be, that rounding leaves of 0
 
 
-class _Stretch(NamedTuple):
-    """Consecutive steps, and what is wrong with them, in words."""
+class _Step(NamedTuple):
+    """What one step showed: impossible outputs, in words, or draws to be counted."""
 
-    start: int
-    stop: int
-    units: int
-    seen: str
+    number: int
+    rate: float
+    problem: str | None
+    reading: Reading | None
 
 
 def _ask(bench: Bench, case: Case) -> Finding:
-    steps = {step: rate for step, rate in bench.caller.steps.items() if rate < 1}
-    if not steps:
-        return Finding("not-applicable", "at every step everything is dropped")
     bench.caller.seed(case.id)
-    readings = _read(bench, case, steps)
-    return (
-        _impossible(readings, steps) or _counted(bench, case, readings, steps) or _passed(readings)
+    try:
+        steps = list(_steps(bench, case))
+    except UsageError as error:  # of the law, at a rate of the schedule
+        return Finding("not-applicable", f"the law itself does not hold at a step: {error}")
+    drawn = [(step, step.reading) for step in steps if step.reading and 0 < step.rate < 1]
+    units = sum(reading.units for _, reading in drawn)
+    found = _impossible(steps) or (_miscounted(bench, case, drawn) if drawn else None)
+    if found:
+        return Finding("fail", found, Evidence(units))
+    left_out = len(bench.caller.steps) - len(steps) + bench.caller.steps_left_out
+    said = f"at each of {len(steps)} steps a call has the values of its rate"
+    without = (
+        f"; {left_out} are left out, whose rates are too near 0 or 1, or 1" if left_out else ""
     )
+    reach = _reached(bench, case, min((r.units for _, r in drawn), default=0), units)
+    return Finding("pass", f"{said}{without}{reach}", Evidence(units))
 
 
-def _impossible(readings: Sequence[Reading], steps: Mapping[int, float]) -> Finding | None:
-    wrong = [
-        (step, reading)
-        for step, reading in zip(steps, readings, strict=True)
-        if reading.violations or reading.torn
-    ]
+def _steps(bench: Bench, case: Case) -> Iterator[_Step]:
+    """One call at each step, in the order of training."""
+    fitting = [shape for shape in bench.shapes if bench.units(shape) >= _UNITS]
+    shape = min(fitting, key=bench.units) if fitting else bench.largest_shape
+    x = bench.inputs(shape, case.dtype, case.id)
+    output = bench.conventions.output_dtype(case.dtype)
+    # Nobody says what other targets do at rate 1.
+    has_end = bench.conventions.rate_domain == "[0, 1]" and is_two_valued(bench.law)
+    for step, rate in bench.caller.steps.items():
+        if rate < 1:
+            reading = bench.law.reader(x, rate, output).read(bench.train_at(x, step))
+            yield _Step(step, rate, _problem(reading, rate), reading)
+        elif has_end and not is_indirect(bench.law):
+            kept = int(np.count_nonzero(bench.train_at(x, step)))
+            problem = f"{kept} of {x.size} outputs are not 0" if kept else None
+            yield _Step(step, rate, problem, None)
+
+
+def _problem(reading: Reading, rate: float) -> str | None:
+    if reading.violations:
+        return str(reading.example)
+    if reading.torn:
+        return f"{reading.torn} units do not share their draws"
+    if rate == 0 and reading.kept < reading.units:
+        return f"{reading.units - reading.kept} of {reading.units} units were dropped"
+    return reading.miscount
+
+
+def _impossible(steps: Sequence[_Step]) -> str | None:
+    wrong = [step for step in steps if step.problem]
     if not wrong:
         return None
-    step, reading = wrong[0]
-    said = reading.example or f"{reading.torn} units do not share their draws"
-    return Finding(
-        "fail",
-        f"at step {step}, whose rate is {steps[step]:.7g}, {said}. So it is at {len(wrong)} of "
-        f"{len(steps)} steps",
-        Evidence(sum(one.units for one in readings)),
+    first, rate, problem, _ = wrong[0]
+    return (
+        f"at step {first}, whose rate is {rate:.7g}, {problem}. So it is at {len(wrong)} of "
+        f"{len(steps)} steps"
     )
 
 
-def _counted(
-    bench: Bench, case: Case, readings: Sequence[Reading], steps: Mapping[int, float]
-) -> Finding | None:
-    if readings[0].scores is None:
-        found = _by_counts(bench, readings, list(steps.values()))
-    elif case.dtype in dtypes.HALVES:
-        return Finding("not-applicable", "in half precision roundings move the scores of noise")
+def _miscounted(bench: Bench, case: Case, drawn: Sequence[tuple[_Step, Reading]]) -> str | None:
+    """The stretch of steps with the most evidence against it, where that is enough."""
+    if bench.law.kind == "continuous":
+        judges = [] if case.dtype in dtypes.HALVES else [_by_scores([r for _, r in drawn])]
     else:
-        found = _by_scores(readings)
-    if not found:
-        return None
-    names = list(steps)
-    first, last = names[found.start], names[found.stop - 1]
-    where = f"at step {first}" if first == last else f"at steps {first} to {last}"
-    return Finding("fail", f"{where} {found.seen}", Evidence(found.units))
-
-
-def _passed(readings: Sequence[Reading]) -> Finding:
-    units = sum(reading.units for reading in readings)
-    what, scale = ("keep probability", 1) if readings[0].scores is None else ("mean of scores", 2)
-    of_one, of_all = (scale * _reach(number) for number in (readings[0].units, units))
-    return Finding(
-        "pass",
-        f"at each of {len(readings)} steps a call has the values of its rate. A {what} that is off "
-        f"by {of_one:.2g} at one step, or by {of_all:.2g} at all, would have been caught",
-        Evidence(units, resolution=of_one),
-    )
-
-
-def _read(bench: Bench, case: Case, steps: Mapping[int, float]) -> list[Reading]:
-    """One call at each step, in the order of training."""
-    x = bench.inputs(bench.largest_shape, case.dtype, case.id)
-    output = bench.conventions.output_dtype(case.dtype)
-    return [
-        bench.law.reader(x, rate, output).read(bench.train_at(x, step))
-        for step, rate in steps.items()
+        judges = _by_counts(bench, drawn)
+    tried = [
+        (*judge(start, stop), start, stop)
+        for judge in judges
+        for start, stop in _stretches(len(drawn))
     ]
+    evidence, seen, start, stop = max(tried, default=(0.0, "", 0, 0))
+    if evidence <= SURELY:
+        return None
+    first, last = drawn[start][0].number, drawn[stop - 1][0].number
+    where = f"at step {first}" if first == last else f"at steps {first} to {last}"
+    return f"{where} {seen}"
 
 
-def _by_counts(
-    bench: Bench, readings: Sequence[Reading], rates: Sequence[float]
-) -> _Stretch | None:
-    """Chernoff's bound holds of units with several probabilities as of units with their mean."""
-    units, kept = _sums([[r.units, r.kept] for r in readings])
-    lawful = [bench.law.keep_probs(rate) for rate in rates]
-    low, high = _sums(
-        [[r.units * min(q), r.units * max(q)] for r, q in zip(readings, lawful, strict=True)]
-    )
-    worst: tuple[float, _Stretch | None] = (SURELY, None)
-    for start, stop in _stretches(len(readings)):
-        number, share = units[stop] - units[start], kept[stop] - kept[start]
-        least, most = (ends[stop] - ends[start] for ends in (low, high))
-        nearest = min(max(share, least), most)
-        evidence = float(surplus(share, number, nearest / number))
-        if evidence > worst[0]:
-            seen = (
-                f"{share / number:.6g} of {number:.0f} units were kept; expected "
-                f"{nearest / number:.6g}"
+def _by_counts(bench: Bench, drawn: Sequence[tuple[_Step, Reading]]) -> list[Judge]:
+    """Of kept units, or of each value: Chernoff's bound.
+
+    It holds of units with several probabilities as of units with their mean.
+    """
+    values = [values_of(bench.law, step.rate) for step, _ in drawn]
+    if values[0] and len({len(taken) for taken in values}) == 1:
+        return [
+            _of_shares(
+                f"units took value {place + 1} of {len(values[0])}",
+                [
+                    (
+                        r.units,
+                        int((r.values if r.values is not None else [0])[place]),
+                        (v[place].chance,),
+                    )
+                    for (_, r), v in zip(drawn, values, strict=True)
+                ],
             )
-            worst = evidence, _Stretch(start, stop, int(number), seen)
-    return worst[1]
+            for place in range(len(values[0]))
+        ]
+    lawful = [bench.law.keep_probs(step.rate) for step, _ in drawn]
+    rows = [(r.units, r.kept, q) for (_, r), q in zip(drawn, lawful, strict=True)]
+    word = "bits made of the masks say kept" if is_dependent(bench.law) else "units were kept"
+    return [_of_shares(word, rows)]
 
 
-def _by_scores(readings: Sequence[Reading]) -> _Stretch | None:
+def _of_shares(word: str, rows: Sequence[tuple[int, int, tuple[float, ...]]]) -> Judge:
+    """Number, count, and its lawful probabilities, for each step."""
+    units, counts, low, high = _sums([[n, k, n * min(q), n * max(q)] for n, k, q in rows])
+
+    def judge(start: int, stop: int) -> tuple[float, str]:
+        number, count, least, most = (
+            float(one[stop] - one[start]) for one in (units, counts, low, high)
+        )
+        nearest = min(max(count, least), most) / number
+        seen = f"{count:.0f} of {number:.0f} = {count / number:.6g} {word}; expected {nearest:.6g}"
+        return float(surplus(count, number, nearest)), seen
+
+    return judge
+
+
+def _by_scores(readings: Sequence[Reading]) -> Judge:
     """Chernoff's bound of the sum of standard normal scores, and of that of their squares."""
     drawn, first, second = _sums([list((r.scores or (0, 0, 0))[:3]) for r in readings])
-    worst: tuple[float, _Stretch | None] = (SURELY, None)
-    for start, stop in _stretches(len(readings)):
-        n, total, squares = (one[stop] - one[start] for one in (drawn, first, second))
-        excess = squares / n - 1
+
+    def judge(start: int, stop: int) -> tuple[float, str]:
+        n, total, squares = (float(one[stop] - one[start]) for one in (drawn, first, second))
+        excess = max(squares / n, _NOTHING) - 1
         evidence = max(total**2 / (2 * n), n / 2 * (excess - math.log1p(excess)))
-        if evidence > worst[0]:
-            seen = (
-                f"{n:.0f} normal scores have mean {total / n:.4g} and root mean square "
-                f"{math.sqrt(squares / n):.5g}; expected 0 and 1"
-            )
-            worst = evidence, _Stretch(start, stop, int(n), seen)
-    return worst[1]
+        return evidence, (
+            f"{n:.0f} normal scores have mean {total / n:.4g} and root mean square "
+            f"{math.sqrt(max(squares, 0) / n):.5g}; expected 0 and 1"
+        )
+
+    return judge
 
 
 def _sums(rows: Sequence[Sequence[float]]) -> list[Vector]:
@@ -156,9 +187,23 @@ def _stretches(steps: int) -> list[tuple[int, int]]:
     return [*found, (0, steps)]
 
 
-def _reach(units: int) -> float:
-    """What is caught with probability 0.99 of a bit, by Pinsker's inequality; of a score, twice."""
-    return (math.sqrt(SURELY / 2) + _NORMAL / 2) / math.sqrt(units)
+def _reached(bench: Bench, case: Case, of_one: int, of_all: int) -> str:
+    """What else is caught with probability 0.99: by Pinsker's inequality, of a bit."""
+    by_scores = bench.law.kind == "continuous"
+    if is_dependent(bench.law) or not of_one or (by_scores and case.dtype in dtypes.HALVES):
+        return ""
+    what, scale = ("mean of scores", 2.0) if by_scores else ("probability", 1.0)
+    sizes = [
+        scale * (math.sqrt(SURELY / 2) + _NORMAL / 2) / math.sqrt(units)
+        for units in (of_one, of_all)
+    ]
+    said = [
+        f"by {size:.2g} at {where}"
+        for size, where in zip(sizes, ("one step", "all"), strict=True)
+        if size < scale / 2
+    ]
+    caught = f". A {what} that is off {', or '.join(said)}, would have been caught"
+    return caught if said else ""
 
 
 STEPS = Probe(
@@ -168,12 +213,13 @@ STEPS = Probe(
     "again at the first step, and a layer that stays in evaluation mode for a while are wrong at "
     "some steps only.",
     demands="At every step of a schedule a training pass shall have the rate of that step.",
-    how="Asked of targets that follow a schedule: a call of the largest shape at each step, or at "
-    "4,096 that are evenly spread, in the order of training. Every output must be a value of the "
-    "law at the rate of its step: for inverted dropout, whose scale shows the rate, that alone "
-    "tells a rate from its neighbour. Kept units are counted over each step, each two, four and "
-    "so on, and over all: a count that has a probability below 2 e^-60 fails, and they are fewer "
-    "than 8,192. Of noise with a density the sums of its scores and of their squares are counted.",
+    how="Asked of targets that follow a schedule: a call at each step, or at 1,024 that are evenly "
+    "spread, in the order of training. Every output must be a value of the law at the rate of its "
+    "step: for inverted dropout, whose scale shows the rate, that alone tells a rate from its "
+    "neighbour. Kept units, or each of several values, are counted over each step, each two, four "
+    "and so on, and over all: a count that has a probability below 2 e^-60 fails, and they are "
+    "fewer than 2,048 for each. Of noise with a density the sums of its scores and of their "
+    "squares are counted, but in half precision.",
     places="once",
     ask=_ask,
     scheduled=True,

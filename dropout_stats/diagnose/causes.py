@@ -136,9 +136,9 @@ OTHERS: tuple[Cause, ...] = (
     ),
     cause_of(
         ["rate.steps"],
-        "another rate at some steps",
-        "the rates of the counted checks are right; at other steps of the schedule another rate is "
-        "applied",
+        "wrong at some steps of the schedule",
+        "the steps that are judged in full are right; at others the values, or the number of kept "
+        "units, are not those of their rate",
         "look at how the rate of a step is set: when a step is counted, what an epoch or a restart "
         "does to the count, and whether an evaluation in between leaves the layer in its mode",
     ),

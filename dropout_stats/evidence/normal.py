@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -176,12 +176,14 @@ class NormalTest:
         return max(edges) <= math.log1p(-self.power)
 
     def resolution_mean(self, sums: Sums) -> float:
-        """The smallest shift that is excluded; inf for none."""
-        return smallest(lambda size: self.excludes_mean(sums, size), _FINEST, _LARGEST / 2)
+        """The smallest shift that is excluded, beside what is lawful; inf for none."""
+        excludes = partial(self.excludes_mean, sums)
+        return smallest(excludes, _FINEST, _LARGEST / 2) + self.band
 
     def resolution_deviation(self, sums: Sums) -> float:
-        """The smallest relative change of the deviation that is excluded; inf for none."""
-        return smallest(lambda size: self.excludes_deviation(sums, size), _FINEST, _LARGEST / 2)
+        """The smallest relative change of the deviation that is excluded, as of the mean."""
+        excludes = partial(self.excludes_deviation, sums)
+        return smallest(excludes, _FINEST, _LARGEST / 2) + self.band
 
 
 @lru_cache(maxsize=256)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from dropout_stats import dtypes
+from dropout_stats.laws.halves import rounding_of
 from dropout_stats.laws.law import Kind, parameters_of
 from dropout_stats.laws.reading import AnyReader, Array, Reader, Reading, kept_tolerance
 from dropout_stats.laws.scores import ScoreReader
@@ -88,6 +89,13 @@ class Multiplicative:
         """The probability of a smaller multiplier."""
         return np.asarray(ndtr(self.score(multiplier, rate)))
 
+    def reach(self, multiplier: Numbers, rate: float, eps: float) -> Numbers:
+        """How far roundings may move a multiplier, `eps` being the distance from 1 to the next.
+
+        Of noise that is drawn, scaled and added to its mean.
+        """
+        return np.asarray(eps * (np.abs(multiplier) + np.abs(multiplier - self.mean(rate))))
+
     def median(self, rate: float) -> float:
         """The multiplier whose score is 0."""
         return float(self.multiplier(np.zeros(()), rate))
@@ -113,8 +121,15 @@ class Multiplicative:
         shared = self.sharing.of_peers(x.ndim, peers=peers)
         if rate == 0:
             return Reader(x, 1.0, kept_tolerance(dtype, 0.0), dtype, shared)
-        floor = self.floor(x, rate)
-        return ScoreReader(x, _AtRate(self, rate), rate, dtype, shared, floor=floor)
+        return ScoreReader(
+            x,
+            _AtRate(self, rate),
+            rate,
+            dtype,
+            shared,
+            floor=self.floor(x, rate),
+            tails=rounding_of(self, rate, dtype).tails,
+        )
 
     def floor(self, x: Array, rate: float) -> float:  # noqa: ARG002 - a law of sums needs them
         """Multipliers are rounded as if they were at least so large."""
@@ -189,9 +204,14 @@ class UniformMultiplicative(Multiplicative):
         width = 2 * self._half(rate)
         place = (multiplier - 1) / width + 0.5
         beyond = np.abs(place - 0.5) - 0.5
-        inside = (beyond <= rounding * np.abs(multiplier) / width) & np.isfinite(multiplier)
+        reach = rounding * (np.abs(multiplier) + np.abs(multiplier - 1)) / width
+        inside = (beyond <= reach) & np.isfinite(multiplier)
         smallest = np.finfo(place.dtype).epsneg
         return np.asarray(np.where(inside, ndtri(np.clip(place, smallest, 1 - smallest)), np.nan))
+
+    def reach(self, multiplier: Numbers, rate: float, eps: float) -> Numbers:
+        """Of noise that goes from one rounded end to the other: its middle is no number of them."""
+        return super().reach(multiplier, rate, eps) + eps * self._half(rate) / 2
 
     def cdf(self, multiplier: Numbers, rate: float) -> Numbers:
         """The place in the interval."""
@@ -225,6 +245,12 @@ class LogNormalMultiplicative(Multiplicative):
     def cdf(self, multiplier: Numbers, rate: float) -> Numbers:
         """0 for what is not positive."""
         return super().cdf(np.maximum(multiplier, np.finfo(np.float64).tiny), rate)
+
+    def reach(self, multiplier: Numbers, rate: float, eps: float) -> Numbers:
+        """Of noise whose logarithm is drawn, scaled and added to its mean."""
+        square = self._square(rate)
+        logs = np.abs(np.log(np.maximum(multiplier, np.finfo(np.float64).tiny)) + square / 2)
+        return np.asarray(eps * np.abs(multiplier) * (1 + logs + square / 2))
 
     def multiplier(self, score: Numbers, rate: float) -> Numbers:
         """Exp of the logarithm with that score."""

@@ -4,7 +4,8 @@ In single and double precision the quotient of output and input is the multiplie
 that is far below anything a test can see. In half precision it is not: an output stands for every
 multiplier that rounds to it. Such a score is drawn at random between those of the ends of that
 range, in proportion to the law (a randomised probability integral transform): exact for one
-rounding of the product.
+rounding of the product. Where multipliers have an end, which further roundings may pass, the scores
+beside it are drawn anew, all alike.
 """
 
 from __future__ import annotations
@@ -85,6 +86,7 @@ class ScoreReader:
         dtype: name of the type of the output.
         shared: the axes along which elements share one draw.
         floor: multipliers of one unit are rounded as if they were at least so large.
+        tails: probabilities below and above which scores are drawn anew: see `halves.Rounding`.
 
     """
 
@@ -97,13 +99,14 @@ class ScoreReader:
         shared: tuple[int, ...] = (),
         *,
         floor: float = 0.0,
+        tails: tuple[float, float] = (0.0, 0.0),
     ) -> None:
         self._given = x.astype(dtypes.working(dtype))
         self._inverse = 1 / self._given
         self._noise = noise
         self._dtype = dtype
         self._rounding = kept_tolerance(dtype, rate)
-        self._shared, self._floor = shared, floor
+        self._shared, self._floor, self._tails = shared, floor, tails
         self._tolerance = _ROUNDINGS * dtypes.precision(dtype).eps
         self._first = tuple(0 if axis in shared else slice(None) for axis in range(x.ndim))
         # Apart from the target's and those of other inputs; the same wherever the input is.
@@ -147,8 +150,15 @@ class ScoreReader:
         given = self._given[self._first].astype(np.float64)
         chances = [self._noise.cdf(end / given) for end in _rounded_to(y)]
         low, high = np.minimum(*chances), np.maximum(*chances)
-        place = np.clip(low + self._coins.random(y.shape) * (high - low), _LEAST, 1 - _LEAST)
-        return np.asarray(np.where(high > low, ndtri(place), exact))
+        place = low + self._coins.random(y.shape) * (high - low)
+        drawn = high > low
+        below, above = self._tails
+        if below or above:
+            coins = self._coins.random(y.shape)
+            place = np.where(place < below, below * coins, place)
+            place = np.where(place > 1 - above, 1 - above * coins, place)
+            drawn |= np.isfinite(exact)
+        return np.asarray(np.where(drawn, ndtri(np.clip(place, _LEAST, 1 - _LEAST)), exact))
 
     def _binned(self, scores: Numbers) -> NDArray[np.int64]:
         self._calls += 1

@@ -70,7 +70,7 @@ class ScaleOfTheFirstRate(AnnealedCore):
         return super().apply(x, mask, self.schedule(0))
 
 
-@wrong(killed_by="rate.steps", diagnosis="another rate at some steps")
+@wrong(killed_by="rate.steps", diagnosis="wrong at some steps of the schedule")
 class OffForAWhile(AnnealedCore):
     """Nothing is dropped at steps 600 to 699: an evaluation left the layer in its mode."""
 

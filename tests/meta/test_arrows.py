@@ -49,6 +49,7 @@ MAY_IMPORT = {
         "options",
         "results",
         "target",
+        "errors",
     },
     "sampler": {"streams", "checks", "call", "laws", "results", "errors"},
     "options": {"checks", "conventions", "expected", "laws", "results", "values", *LEAVES},
