@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from dropout_stats import checks
+from dropout_stats import checks, dtypes
 from dropout_stats.checks.check import StreamKind
 from dropout_stats.checks.context import Place, plan_tests
 from dropout_stats.checks.dispersion import row_length
@@ -25,7 +25,7 @@ from dropout_stats.evidence.budget import Share, split
 from dropout_stats.evidence.dispersion import resolvable_factor
 from dropout_stats.evidence.repeats import chance_of_repeat, pool_excluded_by
 from dropout_stats.evidence.sizes import CONFORMING_FACTOR, cap, fixed_sample
-from dropout_stats.laws import AnyLaw, SeveralValued, values_of
+from dropout_stats.laws import AnyLaw, SeveralValued, is_two_valued, values_of
 from dropout_stats.laws.dependent import agreement
 from dropout_stats.laws.halves import rounding_of
 from dropout_stats.laws.sharing import Sharing
@@ -33,6 +33,7 @@ from dropout_stats.options import DEFAULT_RESOLUTION, Asked
 from dropout_stats.results import place_name
 from dropout_stats.target import Target
 
+_LARGEST_INPUT = 8.0  # of float16, the one type in which its products may be too large
 COARSER = 8.0  # the other dtypes share the code of the first: they are read more coarsely
 LOOKS = 100
 _CALL_UNITS = 16 * 1024
@@ -187,6 +188,12 @@ def _planned(
         raise UsageError(
             f"at rate {draft.rate:g} the noise of {law} is finer than the numbers of "
             f"{draft.dtype}, so that outputs do not show it: ask for higher rates, or for float32"
+        )
+    largest = dtypes.precision(output_dtype).largest
+    if is_two_valued(law) and law.kept_factor(draft.rate) * _LARGEST_INPUT > largest:
+        raise UsageError(
+            f"at rate {draft.rate:g} kept values, {law.kept_factor(draft.rate):g} times the input, "
+            f"are more than {output_dtype} can hold: ask for lower rates, or for float32"
         )
     keep_prob = law.keep_probs(draft.rate)[0]
     departure = bit_departure(keep_prob, draft.resolution)

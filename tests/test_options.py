@@ -238,3 +238,10 @@ def test_single_cases_are_selected_and_skipped_by_their_names():
     rest = ds.plan(zoo.Core().target(), **quick, checks=["rate.*"], skip=[case])
     assert [planned.case.id for planned in rest.cases] == ["rate.marginal[0.9-float32]"]
     assert rest.cases[0].share == one.cases[0].share
+
+
+def test_a_rate_at_which_kept_values_overflow_is_refused():
+    with pytest.raises(ds.UsageError, match=r"rate 0.9999 kept values.*more than float16"):
+        ds.plan(ds.reference(ds.laws.Inverted()), rates=[0.9999], dtypes=["float32", "float16"])
+    assert ds.plan(ds.reference(ds.laws.Inverted()), rates=[0.999], dtypes=["float16"]).streams
+    assert ds.plan(ds.reference(ds.laws.TestScaled()), rates=[0.9999], dtypes=["float16"]).streams

@@ -1,9 +1,11 @@
 """A survey: one row a target, one cell a type, one error budget for all."""
 
+import importlib.util
 import json
 import re
 import textwrap
 from dataclasses import replace
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -305,3 +307,38 @@ def test_of_several_backends_the_one_that_is_chosen_is_named(monkeypatch):
     assert layer.versions() == {"keras": "1.5", "jax": "1.3", "torch": "1.5"}
     monkeypatch.setenv("KERAS_BACKEND", "torch")
     assert layer.versions() == {"keras": "1.5", "torch": "1.5"}
+
+
+@pytest.fixture
+def script():
+    """What makes the page of the survey."""
+    place = Path(__file__).parents[1] / "docs" / "findings" / "survey_page.py"
+    spec = importlib.util.spec_from_file_location("survey_page", place)
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
+
+
+def test_the_page_of_the_survey_is_made_of_its_data(script):
+    rows = json.loads(script.DATA.read_text(encoding="utf-8"))
+    text = script.PAGE.read_text(encoding="utf-8")
+    assert text.split(script.BEGIN)[1].split(script.END)[0] == script.table(rows) + "\n"
+    assert {row["target"] for row in rows} == {one.name for one in RELEASED}
+
+
+def test_the_script_of_the_page_reads_what_a_survey_writes(script, folder, tmp_path, monkeypatch):
+    found = survey([Surveyed(f"{folder}/mine.py:wrong")], **QUICK)
+    (row,) = found.rows
+    versions = {"keras": "3", "torch": "2.13.0+cpu", "ml_dtypes": "1"}
+    path = tmp_path / "one.json"
+    path.write_text(replace(found, rows=(replace(row, versions=versions),)).to_json())
+    for name, text in (("DATA", ""), ("PAGE", f"a{script.BEGIN}b\n{script.END}c")):
+        place = tmp_path / name
+        place.write_text(text)
+        monkeypatch.setattr(script, name, place)
+    script.write([str(path)])
+    (data,) = json.loads(script.DATA.read_text())
+    assert data["framework"] == "Keras 3 on PyTorch"
+    assert data["types"]["float32"]["verdict"] == "fail"
+    assert "**fail**" in script.PAGE.read_text()
+    assert "`support.kept_value`" in script.PAGE.read_text()

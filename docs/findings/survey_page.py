@@ -46,16 +46,26 @@ CELLS = {None: "", "fail": "**fail**", "inconclusive": "undecided", "expected-fa
 
 def framework(row: Row) -> str:
     """What was judged, with its version; of Keras also what it stands on."""
-    packages = [(NAMES[name], version.partition("+")[0]) for name, version in row.versions.items()]
+    known = ((name.lower().replace("_", "-"), number) for name, number in row.versions.items())
+    packages = [(NAMES[name], number.partition("+")[0]) for name, number in known if name in NAMES]
     (first, version), others = packages[0], packages[1:]
     on = f" on {others[0][0]}" if first == "Keras" and others else ""
     return f"{first} {version}{on}"
 
 
+def not_passed(row: Row, dtype: str) -> list[str]:
+    """Checks that failed in one type, as expected or not, and then those without an answer."""
+    results = row.report.results if row.report else ()
+    left = [one for one in results if one.case.dtype == dtype]
+    left = [one for one in left if one.verdict not in ("pass", "not-applicable")]
+    left.sort(key=lambda one: one.verdict == "inconclusive")
+    return list(dict.fromkeys(one.check for one in left))
+
+
 def rows_of(survey: Survey) -> Iterator[dict[str, Any]]:
     """What the table says of each target that was judged."""
     for row in survey.judged:
-        cells = {dtype: row.cell(dtype) for dtype in TYPES}
+        verdicts = {dtype: row.cell(dtype).verdict for dtype in TYPES}
         yield {
             "framework": framework(row),
             "target": row.target,
@@ -65,9 +75,9 @@ def rows_of(survey: Survey) -> Iterator[dict[str, Any]]:
             "error": row.error,
             "verdict": row.verdict,
             "types": {
-                dtype: {"verdict": cell.verdict, "checks": list(cell.checks)}
-                for dtype, cell in cells.items()
-                if cell.verdict
+                dtype: {"verdict": verdict, "checks": not_passed(row, dtype)}
+                for dtype, verdict in verdicts.items()
+                if verdict
             },
         }
 
