@@ -268,7 +268,9 @@ class ScaledInEvaluation(Annealed):
         return np.where(kept, x, x.dtype.type(0))
 
     def target(self):
-        evaluate = lambda x: x * x.dtype.type(1 - self.schedule(0))  # noqa: E731
+        def evaluate(x):
+            return x * x.dtype.type(1 - self.schedule(0))
+
         return self.schedule.target(self.train, evaluate, law=TestScaled())
 
 

@@ -242,12 +242,6 @@ class Seen:
         return group, self.tests[group].test.worst(self.tables[group], self.surplus[group])
 
 
-def surplus_of_partition(table: Table, keep_prob: float) -> float:
-    """The surplus of a table that each unit enters once."""
-    kept, dropped = table.sum(axis=0)
-    return float(surplus(kept, kept + dropped, keep_prob))
-
-
 def surplus_of_copies(table: Table, keep_prob: float) -> Vector:
     """The surplus of tables of pairs, each a row: of the units that are symbols there."""
     return surplus(table[:, 0] + table[:, 2], table.sum(axis=1), keep_prob)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dropout_stats.checks.block import Block
-from dropout_stats.checks.context import Group, Place, copies, surplus_of_partition
+from dropout_stats.checks.context import Group, Place, copies
 from dropout_stats.checks.counted import counted
 from dropout_stats.checks.pairs import (
     LAG_SIZE,
@@ -20,7 +20,7 @@ from dropout_stats.checks.pairs import (
 )
 from dropout_stats.checks.position import CELL_SIZE
 from dropout_stats.evidence.departures import Shifted
-from dropout_stats.evidence.tables import Table
+from dropout_stats.evidence.tables import Table, surplus_of_alike
 from dropout_stats.laws.reading import Array
 
 _CALLS_BACK = 4
@@ -118,7 +118,7 @@ class _DriftTally:
         return np.stack([kept, length * self._place.units - kept], axis=1)
 
     def surplus(self, tables: Sequence[Table]) -> list[float]:
-        return [surplus_of_partition(table, self._place.keep_prob) for table in tables]
+        return [surplus_of_alike(table, self._place.keep_prob) for table in tables]
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dropout_stats.checks.block import Block
-from dropout_stats.checks.context import Group, Place, surplus_of_partition
+from dropout_stats.checks.context import Group, Place
 from dropout_stats.checks.counted import counted
 from dropout_stats.evidence.departures import Shifted
-from dropout_stats.evidence.tables import Table
+from dropout_stats.evidence.tables import Table, surplus_of_alike
 from dropout_stats.laws.reading import Array
 
 # The smallest departure of a cell that holds all units, in standard deviations of one unit; of a
@@ -72,7 +72,7 @@ class _Tally:
         ]
 
     def surplus(self, tables: Sequence[Table]) -> list[float]:
-        return [surplus_of_partition(table, self._place.keep_prob) for table in tables]
+        return [surplus_of_alike(table, self._place.keep_prob) for table in tables]
 
 
 @dataclass(frozen=True)

@@ -151,7 +151,7 @@ class TableTest:
 
 
 def surplus(
-    successes: ArrayLike, trials: ArrayLike, null: ArrayLike, band: ArrayLike = np.inf
+    successes: ArrayLike, trials: ArrayLike, null: ArrayLike, band: ArrayLike | None = None
 ) -> Vector:
     """What the best constant probability gains over the null, in nats.
 
@@ -160,9 +160,11 @@ def surplus(
     """
     gained, number = np.asarray(successes, np.float64), np.asarray(trials, np.float64)
     share = np.divide(gained, number, out=np.zeros(number.shape), where=number > 0)
-    law, reach = np.asarray(null, np.float64), np.asarray(band, np.float64)
-    best = np.clip(share, law - reach, law + reach)
-    gains = _divergence(share, law) - _divergence(share, best)
+    law = np.asarray(null, np.float64)
+    gains = _divergence(share, law)
+    if band is not None:
+        reach = np.asarray(band, np.float64)
+        gains = gains - _divergence(share, np.clip(share, law - reach, law + reach))
     return np.asarray(number * gains, np.float64)
 
 

@@ -204,8 +204,7 @@ class UniformMultiplicative(Multiplicative):
         width = 2 * self._half(rate)
         place = (multiplier - 1) / width + 0.5
         beyond = np.abs(place - 0.5) - 0.5
-        reach = rounding * (np.abs(multiplier) + np.abs(multiplier - 1)) / width
-        inside = (beyond <= reach) & np.isfinite(multiplier)
+        inside = (beyond <= rounding * np.abs(multiplier) / width) & np.isfinite(multiplier)
         smallest = np.finfo(place.dtype).epsneg
         return np.asarray(np.where(inside, ndtri(np.clip(place, smallest, 1 - smallest)), np.nan))
 
